@@ -1,0 +1,54 @@
+import { z } from 'zod';
+import { attribution } from './attribution.ts';
+import { apiKeyId, providerKeyId, requestId, tenantId } from './ids.ts';
+import { lane, providerId, surfaceId } from './vocabulary.ts';
+
+export const TARGETS_MAX = 16;
+export const KEYS_PER_TARGET_MAX = 32;
+
+/** One target of a request's plan: a model at a provider, and the tenant's keys for it in order. */
+export const planStep = z.object({
+  provider: providerId,
+  model: z.string().min(1),
+  providerKeyIds: z.array(providerKeyId).min(1).max(KEYS_PER_TARGET_MAX),
+});
+export type PlanStep = z.infer<typeof planStep>;
+
+export const requestPlan = z.object({
+  steps: z.array(planStep).min(1).max(TARGETS_MAX),
+  /** Upstream attempts the whole request may make. */
+  maxAttempts: z.int().positive(),
+  /** How long one attempt may take to its first byte; null leaves it to the deadline's share. */
+  attemptTimeoutMs: z.int().positive().nullable(),
+});
+export type RequestPlan = z.infer<typeof requestPlan>;
+
+/**
+ * The header of a message on a model's subject; the client's body follows it as the bytes it sent.
+ * Provider keys are named by id only.
+ */
+export const dispatchHeader = z.object({
+  version: z.literal(1),
+  requestId,
+  tenantId,
+  apiKeyId,
+  lane,
+  surface: surfaceId,
+  stream: z.boolean(),
+  requestedModel: z.string(),
+  route: z.string().nullable(),
+  attribution,
+  plan: requestPlan,
+  /** Which step of the plan this message is for. */
+  step: z.int().nonnegative(),
+  /** The number of the first attempt this message may make; earlier numbers belong to earlier steps. */
+  firstAttempt: z.int().positive(),
+  /** The ingress that holds the client's connection and grants the attempts. */
+  ingressId: z.string(),
+  /** Unix milliseconds. */
+  admittedAtMs: z.int().nonnegative(),
+  deadlineAtMs: z.int().nonnegative(),
+});
+export type DispatchHeader = z.infer<typeof dispatchHeader>;
+
+export type Dispatch = { header: DispatchHeader; body: Uint8Array };

@@ -1,0 +1,32 @@
+import { z } from 'zod';
+
+/**
+ * Prefixed opaque ids: `<prefix>_` and 26 characters of lower-case Crockford base32 (48 bits of
+ * milliseconds, 80 random bits). They sort by creation time as plain text.
+ */
+const identifier = <Brand extends string>(prefix: string, brand: Brand) =>
+  z
+    .string()
+    .regex(new RegExp(`^${prefix}_[0-9a-hjkmnp-tv-z]{26}$`), `must look like ${prefix}_…`)
+    .brand(brand);
+
+export const tenantId = identifier('ten', 'TenantId');
+export const providerKeyId = identifier('pkey', 'ProviderKeyId');
+export const apiKeyId = identifier('akey', 'ApiKeyId');
+export const requestId = identifier('req', 'RequestId');
+export const attemptId = identifier('att', 'AttemptId');
+
+export type TenantId = z.infer<typeof tenantId>;
+export type ProviderKeyId = z.infer<typeof providerKeyId>;
+export type ApiKeyId = z.infer<typeof apiKeyId>;
+export type RequestId = z.infer<typeof requestId>;
+export type AttemptId = z.infer<typeof attemptId>;
+
+/** The ids by prefix, for code that mints them. */
+export type IdByPrefix = {
+  ten: TenantId;
+  pkey: ProviderKeyId;
+  akey: ApiKeyId;
+  req: RequestId;
+  att: AttemptId;
+};

@@ -1,0 +1,16 @@
+import { z } from 'zod';
+
+/** Dialects a client may speak to flo2. */
+export const SURFACE_IDS = ['openai-chat', 'anthropic-messages'] as const;
+export const surfaceId = z.enum(SURFACE_IDS);
+export type SurfaceId = z.infer<typeof surfaceId>;
+
+/** Providers with a codec in `libs/providers`; the registry there holds one entry for each. */
+export const PROVIDER_IDS = ['openai', 'anthropic'] as const;
+export const providerId = z.enum(PROVIDER_IDS);
+export type ProviderId = z.infer<typeof providerId>;
+
+/** Lanes of the queue, most urgent first. */
+export const LANES = ['interactive', 'async', 'batch'] as const;
+export const lane = z.enum(LANES);
+export type Lane = z.infer<typeof lane>;

@@ -1,0 +1,46 @@
+import type { IdByPrefix } from '#contracts/ids';
+
+const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
+const TIME_CHARACTERS = 10;
+const RANDOM_CHARACTERS = 16;
+
+/** Where ids get their time and randomness; tests pass fixed ones. */
+export type IdSource = {
+  /** Unix milliseconds. */
+  nowMs: () => number;
+  /** Fills the array with random bytes. */
+  fillRandom: (bytes: Uint8Array) => void;
+};
+
+/** Mints ids whose text sorts by their time (see `libs/contracts/ids.ts`). */
+export class IdMint {
+  readonly #source: IdSource;
+  readonly #bytes = new Uint8Array(RANDOM_CHARACTERS);
+
+  constructor(source: IdSource) {
+    this.#source = source;
+  }
+
+  mint<Prefix extends keyof IdByPrefix>(prefix: Prefix): IdByPrefix[Prefix] {
+    let time = this.#source.nowMs();
+    let timeText = '';
+    for (let index = 0; index < TIME_CHARACTERS; index += 1) {
+      timeText = ALPHABET[time % 32] + timeText;
+      time = Math.floor(time / 32);
+    }
+    this.#source.fillRandom(this.#bytes);
+    let randomText = '';
+    for (const byte of this.#bytes) randomText += ALPHABET[byte & 31];
+    return `${prefix}_${timeText}${randomText}` as IdByPrefix[Prefix];
+  }
+}
+
+/** The Unix milliseconds an id was minted at. */
+export const mintedAtMs = (id: string): number => {
+  const start = id.indexOf('_') + 1;
+  let time = 0;
+  for (let index = start; index < start + TIME_CHARACTERS; index += 1) {
+    time = time * 32 + ALPHABET.indexOf(id.charAt(index));
+  }
+  return time;
+};

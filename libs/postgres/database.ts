@@ -1,0 +1,30 @@
+import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
+import { Pool } from 'pg';
+
+export type Database = {
+  pool: Pool;
+  query: NodePgDatabase;
+  close: () => Promise<void>;
+};
+
+export type DatabaseOptions = {
+  url: string;
+  poolMax: number;
+  /** Shown in `pg_stat_activity`. */
+  applicationName: string;
+  onIdleError: (error: Error) => void;
+};
+
+/** Opens a pool; no connection is made until the first query. */
+export const openDatabase = (options: DatabaseOptions): Database => {
+  const pool = new Pool({
+    connectionString: options.url,
+    max: options.poolMax,
+    application_name: options.applicationName,
+    connectionTimeoutMillis: 5_000,
+    statement_timeout: 60_000,
+    idle_in_transaction_session_timeout: 60_000,
+  });
+  pool.on('error', options.onIdleError);
+  return { pool, query: drizzle({ client: pool }), close: () => pool.end() };
+};

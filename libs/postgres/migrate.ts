@@ -1,0 +1,25 @@
+import { fileURLToPath } from 'node:url';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import { migrate as applyMigrations } from 'drizzle-orm/node-postgres/migrator';
+import { Client } from 'pg';
+
+/** Any number, but the same in every flo2: the session lock that lets one process migrate at a time. */
+const MIGRATION_LOCK = 4_046_171_302;
+
+/** Brings the database to the newest schema; safe to call from several processes at once. */
+export const migrate = async (databaseUrl: string): Promise<void> => {
+  const client = new Client({
+    connectionString: databaseUrl,
+    application_name: 'flo2-migrate',
+    connectionTimeoutMillis: 10_000,
+  });
+  await client.connect();
+  try {
+    await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
+    await applyMigrations(drizzle({ client }), {
+      migrationsFolder: fileURLToPath(new URL('./migrations', import.meta.url)),
+    });
+  } finally {
+    await client.end();
+  }
+};
