@@ -38,6 +38,8 @@ export const dispatchHeader = z.object({
   requestedModel: z.string(),
   route: z.string().nullable(),
   attribution,
+  /** The client's headers that its dialect passes on to a provider of the same dialect, lower case. */
+  forwardedHeaders: z.record(z.string(), z.string()),
   plan: requestPlan,
   /** Which step of the plan this message is for. */
   step: z.int().nonnegative(),

@@ -1,8 +1,10 @@
 /** The small interfaces services ask for and adapters implement. */
 import type { ApiKeyId, ProviderKeyId, TenantId } from '#contracts/ids';
+import type { AttemptEvent } from '#contracts/attempt-event';
 import type { ConfigurationChange } from '#contracts/configuration-change';
 import type { ProviderId } from '#contracts/vocabulary';
 import type { ApiKey } from './api-key.ts';
+import type { Pricing } from './price.ts';
 import type { TenantRouting } from './tenant-routing.ts';
 
 /** Unix milliseconds. */
@@ -39,3 +41,56 @@ export type ConfigurationChanges = {
 
 /** Names by which the same caller is known in a log line. */
 export type CallerIds = { tenantId: TenantId; apiKeyId: ApiKeyId };
+
+/** A message of the event stream, not yet acknowledged. */
+export type ReceivedEvent = {
+  bytes: Uint8Array;
+  streamSequence: bigint;
+  /** 1 at the first delivery. */
+  deliveryCount: number;
+  /** Resolves when the server knows; rejects when that is not certain. */
+  ack: () => Promise<void>;
+  /** Asks to have it delivered again. */
+  retryLater: () => void;
+};
+
+/** The durable consumer that metering reads. */
+export type AttemptEventSource = {
+  /**
+   * What is there, at most `maxMessages`; waits up to `expiresMs` for the first and resolves to an empty
+   * list when none came. Rejects when the stream cannot be reached.
+   */
+  fetch: (options: { maxMessages: number; expiresMs: number }) => Promise<ReceivedEvent[]>;
+};
+
+export type PricedEvent = {
+  event: AttemptEvent;
+  pricing: Pricing;
+  streamSequence: bigint;
+  /** SHA-256 of the message's bytes, hex. */
+  payloadHash: string;
+  /** The message as text, kept only where the event goes to quarantine. */
+  payload: string;
+};
+
+export type QuarantinedEvent = {
+  streamSequence: bigint;
+  payloadHash: string;
+  payload: string;
+  attemptId: string | null;
+  reason: string;
+};
+
+/** `repeated`: recorded before with the same content. `quarantined`: could not be recorded, kept to be looked at. */
+export type RecordedCounts = { recorded: number; repeated: number; quarantined: number };
+
+/** Where metering writes. Both reject with the driver's error when the store is down, and then nothing is lost. */
+export type Ledger = {
+  /**
+   * Records events with their charges, each attempt and revision once whatever the order and however often
+   * they come. An event that contradicts a recorded one, or that the store refuses, goes to quarantine
+   * and does not hold up the others.
+   */
+  recordEvents: (events: readonly PricedEvent[]) => Promise<RecordedCounts>;
+  quarantine: (events: readonly QuarantinedEvent[]) => Promise<void>;
+};

@@ -57,6 +57,8 @@ export type Provider = {
     body: Uint8Array;
     model: string;
     stream: boolean;
+    /** The client's own values of the surface's `forwardedHeaders`. */
+    forwardedHeaders: Readonly<Record<string, string>>;
   }) => UpstreamCall & { usageInjected: boolean };
   encodeRequest: (input: { request: ChatRequest; model: string }) => UpstreamCall;
   decodeResponse: (body: Uint8Array) => ChatResponse;

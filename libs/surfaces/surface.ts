@@ -28,6 +28,8 @@ export type EncodedError = { status: number; headers: Record<string, string>; bo
  */
 export type Surface = {
   id: SurfaceId;
+  /** Request headers a provider of the same dialect must see as the client sent them, lower case. */
+  forwardedHeaders: readonly string[];
   /** Validates the shape every request of the dialect has and reads what admission needs. */
   readRequest: (body: unknown) => ClientRequest;
   /** The whole request in canonical form; refuses by name what cannot be expressed. */

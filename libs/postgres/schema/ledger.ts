@@ -29,6 +29,11 @@ export const price = pgTable(
     tier: text('tier').notNull().default('standard'),
     /** Pico-dollars per token, which is micro-dollars per million tokens. */
     ratePicoUsd: whole('rate_pico_usd').notNull(),
+    /** The rate holds while all input tokens of the request together are within these, both inclusive. */
+    inputTotalMin: whole('input_total_min')
+      .notNull()
+      .default(sql`0`),
+    inputTotalMax: whole('input_total_max'),
     effectiveFrom: instant('effective_from').notNull(),
     effectiveTo: instant('effective_to'),
     /** Where the rate was read, its version there, and a hash of what was read. */
@@ -38,7 +43,14 @@ export const price = pgTable(
     createdAt: instant('created_at').notNull().defaultNow(),
   },
   (table) => [
-    unique('price_key').on(table.provider, table.model, table.component, table.tier, table.effectiveFrom),
+    unique('price_key').on(
+      table.provider,
+      table.model,
+      table.component,
+      table.tier,
+      table.inputTotalMin,
+      table.effectiveFrom,
+    ),
     check('price_rate_not_negative', sql`${table.ratePicoUsd} >= 0`),
     check(
       'price_interval',
@@ -102,6 +114,8 @@ export const usageEvent = pgTable(
     pricing: text('pricing').notNull(),
     /** The sum of the event's charges; null unless every used class was priced. */
     costPicoUsd: whole('cost_pico_usd'),
+    /** Why there is no cost, in words. */
+    pricingReason: text('pricing_reason'),
     /** SHA-256 of the event as it came: the same id with another hash goes to quarantine. */
     payloadHash: text('payload_hash').notNull(),
     /** The event's sequence in its stream; with no gaps when nothing was lost. */
@@ -112,6 +126,8 @@ export const usageEvent = pgTable(
     primaryKey({ columns: [table.attemptId, table.revision] }),
     index('usage_event_by_tenant_and_time').on(table.tenantId, table.startedAt),
     index('usage_event_by_request').on(table.requestId),
+    index('usage_event_by_time').using('brin', table.startedAt),
+    index('usage_event_by_recording').on(table.recordedAt),
   ],
 );
 
@@ -136,11 +152,20 @@ export const usageCharge = pgTable(
   ],
 );
 
-/** Events that cannot enter the ledger as they are, kept to be looked at. */
-export const eventQuarantine = pgTable('event_quarantine', {
-  streamSequence: whole('stream_sequence').primaryKey(),
-  attemptId: text('attempt_id'),
-  reason: text('reason').notNull(),
-  payload: text('payload').notNull(),
-  receivedAt: instant('received_at').notNull().defaultNow(),
-});
+/**
+ * Events that cannot enter the ledger as they are, kept to be looked at. The hash is in the key because a
+ * stream that was made anew counts its sequence from 1 again.
+ */
+export const eventQuarantine = pgTable(
+  'event_quarantine',
+  {
+    streamSequence: whole('stream_sequence').notNull(),
+    /** SHA-256 of the message as it came. */
+    payloadHash: text('payload_hash').notNull(),
+    attemptId: text('attempt_id'),
+    reason: text('reason').notNull(),
+    payload: text('payload').notNull(),
+    receivedAt: instant('received_at').notNull().defaultNow(),
+  },
+  (table) => [primaryKey({ columns: [table.streamSequence, table.payloadHash] })],
+);

@@ -1,0 +1,23 @@
+import type { PoolClient } from 'pg';
+import type { Database } from './database.ts';
+
+/** Runs `work` in one transaction: committed when it resolves, rolled back when it rejects. */
+export const inTransaction = async <Result>(
+  database: Database,
+  work: (client: PoolClient) => Promise<Result>,
+): Promise<Result> => {
+  const client = await database.pool.connect();
+  let broken = false;
+  try {
+    await client.query('begin');
+    const result = await work(client);
+    await client.query('commit');
+    return result;
+  } catch (error) {
+    await client.query('rollback').catch(() => (broken = true));
+    throw error;
+  } finally {
+    // A connection that cannot even roll back is not given back to the pool.
+    client.release(broken);
+  }
+};

@@ -1,0 +1,50 @@
+import { consume, type ConsumeOptions } from './consume.ts';
+
+export type MeteringOptions = Omit<ConsumeOptions, 'signal' | 'onReachable'>;
+
+export type Metering = {
+  name: 'metering';
+  start: () => Promise<void>;
+  /** Finishes the batches in hand. Resolves when the last one is acknowledged or handed back. */
+  stop: () => Promise<void>;
+  /** Whether the last tries reached both the stream and the ledger. */
+  ready: () => boolean;
+};
+
+/** Two, so that one batch is decoded while PostgreSQL writes the other: twice the events in a second. */
+const READERS = 2;
+
+/**
+ * The service that turns attempt events into the ledger. The price book must be seeded before it starts:
+ * an event is priced once, when it is recorded.
+ */
+export const createMetering = (options: MeteringOptions): Metering => {
+  const reachable = Array.from({ length: READERS }, () => false);
+  let running: { stopping: AbortController; finished: Promise<unknown> } | null = null;
+  return {
+    name: 'metering',
+    start: async () => {
+      if (running !== null) return;
+      const stopping = new AbortController();
+      const readers = reachable.map((_, reader) =>
+        consume({
+          ...options,
+          signal: stopping.signal,
+          onReachable: (now) => {
+            reachable[reader] = now;
+          },
+        }),
+      );
+      running = { stopping, finished: Promise.all(readers) };
+    },
+    stop: async () => {
+      if (running === null) return;
+      const { stopping, finished } = running;
+      stopping.abort();
+      await finished;
+      running = null;
+      reachable.fill(false);
+    },
+    ready: () => reachable.every(Boolean),
+  };
+};

@@ -1,0 +1,243 @@
+import { hash } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { composeAnswer } from './answer.ts';
+import { behaviourOfModel, mergeBehaviours, parseBehaviourWords } from './behaviour.ts';
+import type { Behaviour } from './behaviour.ts';
+import type { BehaviourRules } from './behaviour-rules.ts';
+import type { CallLog, CallRecord } from './call-log.ts';
+import { deliverStream, deliverWhole, pause } from './delivery.ts';
+import type { Delivered, Delivery } from './delivery.ts';
+import type { AcceptedRequest, CallContext, Failure, Operation, SimulatedProvider } from './provider.ts';
+import { EMPTY_READING, RequestReader } from './request-reader.ts';
+import type { Reading } from './request-reader.ts';
+
+export type CallHandlerOptions = {
+  log: CallLog;
+  rules: BehaviourRules;
+  models: readonly string[];
+  /** Null: every key with the provider's prefix that does not contain `invalid`. */
+  acceptedKeys: ReadonlySet<string> | null;
+  keepBodies: boolean;
+};
+
+export type ArrivedCall = {
+  provider: SimulatedProvider;
+  operation: Operation;
+  request: IncomingMessage;
+  response: ServerResponse;
+  path: string;
+  /** Null where it was over the limit and is gone. */
+  body: Buffer | null;
+};
+
+type Handling = ArrivedCall & { record: CallRecord; context: CallContext; gone: AbortController };
+
+const NO_BODY = Buffer.alloc(0);
+const HTML_PAGE =
+  '<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n';
+
+const singleHeader = (request: IncomingMessage, name: string): string | null => {
+  const value = request.headers[name];
+  return typeof value === 'string' ? value : null;
+};
+
+/** Answers the calls of every provider and writes them down. */
+export class CallHandler {
+  readonly #options: CallHandlerOptions;
+  readonly #reader = new RequestReader();
+  #sequence = 0;
+
+  constructor(options: CallHandlerOptions) {
+    this.#options = options;
+  }
+
+  handle(call: ArrivedCall): void {
+    this.#sequence += 1;
+    const { provider, request, response } = call;
+    const body = call.body ?? NO_BODY;
+    const bodySha256 = hash('sha256', body, 'hex');
+    // Unlike the text of an answer, ids never repeat: the sequence takes the place of the last digits.
+    const unique = `${bodySha256.slice(0, 12)}${this.#sequence.toString(16).padStart(8, '0')}${bodySha256.slice(12, 24)}`;
+    const context: CallContext = {
+      seed: Number.parseInt(bodySha256.slice(0, 8), 16),
+      unique,
+      requestId: provider.newRequestId(unique),
+      nowMs: Date.now(),
+    };
+    const reading =
+      call.operation === 'inference'
+        ? this.#reader.read({ provider, headers: request.headers, body, bodySha256 })
+        : EMPTY_READING;
+    const record: CallRecord = {
+      sequence: this.#sequence,
+      startedAtMs: context.nowMs,
+      endedAtMs: null,
+      provider: provider.id,
+      method: request.method ?? '',
+      path: call.path,
+      credential: provider.credentialOf(request.headers),
+      model: reading.model,
+      stream: reading.stream,
+      bodySha256,
+      attemptId: singleHeader(request, 'x-flo2-attempt-id'),
+      requestId: context.requestId,
+      status: null,
+      tokens: {},
+      outcome: 'open',
+      ...(this.#options.keepBodies ? { body: body.toString() } : {}),
+    };
+    this.#options.log.add(record);
+    const gone = new AbortController();
+    response.on('close', () => {
+      // An abort makes an error with a stack trace, the dearest part of a call answered at once.
+      if (!response.writableFinished) gone.abort();
+      const unfinished = !response.writableFinished && record.outcome !== 'cut';
+      if (unfinished && record.outcome !== 'aborted') this.#options.log.decide(record, 'aborted');
+    });
+    this.#answer({ ...call, record, context, gone }, reading).catch((error: unknown) => {
+      response.destroy(error instanceof Error ? error : new Error(String(error)));
+    });
+  }
+
+  /** Runs to its end without yielding where nothing asks for a delay: no waiting in the common case. */
+  async #answer(handling: Handling, reading: Reading): Promise<void> {
+    const { provider, record, operation } = handling;
+    if (!this.#accepts(provider, record.credential))
+      return this.#sendFailure(handling, provider.refuseCredential(record.credential), {});
+    if (handling.body === null)
+      return this.#sendFailure(handling, provider.failureOf({ status: 413 }, ''), {});
+    let accepted: AcceptedRequest | null = null;
+    if (operation === 'inference') {
+      if (reading.refused !== null) return this.#sendFailure(handling, reading.refused, {});
+      ({ accepted } = reading);
+    }
+    const behaviour = this.#behaviourOf(handling, accepted);
+    if (behaviour.hangBeforeHeaders === true) return;
+    if (behaviour.latencyMs !== undefined && !(await pause(behaviour.latencyMs, handling.gone.signal)))
+      return;
+    if (behaviour.status !== undefined) {
+      const failure = provider.failureOf({ ...behaviour, status: behaviour.status }, record.model ?? '');
+      return this.#sendFailure(handling, failure, behaviour);
+    }
+    if (accepted === null) {
+      const models = provider.encodeModels(this.#options.models);
+      return this.#sendWhole(handling, 200, provider.answerHeaders(handling.context), models, behaviour);
+    }
+    return this.#sendAnswer(handling, accepted, behaviour);
+  }
+
+  #accepts(provider: SimulatedProvider, credential: string | null): boolean {
+    if (credential === null) return false;
+    const { acceptedKeys } = this.#options;
+    if (acceptedKeys !== null) return acceptedKeys.has(credential);
+    return credential.startsWith(provider.keyPrefix) && !credential.includes('invalid');
+  }
+
+  #behaviourOf(handling: Handling, accepted: AcceptedRequest | null): Behaviour {
+    const { provider, operation, record, request } = handling;
+    const ofModel = accepted === null ? {} : behaviourOfModel(accepted.model);
+    const words = singleHeader(request, 'x-sim-behaviour');
+    const asked = words === null ? ofModel : mergeBehaviours(ofModel, parseBehaviourWords(words) ?? {});
+    if (this.#options.rules.count === 0) return asked;
+    const call = { provider: provider.id, operation, model: accepted?.model ?? null, key: record.credential };
+    return this.#options.rules.apply(call, asked);
+  }
+
+  #sendAnswer(handling: Handling, request: AcceptedRequest, behaviour: Behaviour): Promise<void> {
+    const { provider, context, record, response } = handling;
+    const answer = composeAnswer(request.conversation, context.seed, behaviour);
+    const encode = { request, answer, behaviour, context };
+    const headers = provider.answerHeaders(context);
+    const replaced = behaviour.body !== undefined && behaviour.body !== 'json' && behaviour.body !== 'text';
+    if (!request.stream || replaced) {
+      record.tokens = answer.tokens;
+      return this.#sendWhole(handling, 200, headers, provider.encodeAnswer(encode), behaviour);
+    }
+    record.status = 200;
+    record.tokens = { ...answer.tokens, output: 0, reasoning: 0 };
+    response.statusCode = 200;
+    const type = behaviour.body === 'text' ? 'text/plain' : 'text/event-stream; charset=utf-8';
+    response.setHeaders(new Map([['content-type', type], ...Object.entries(headers)]));
+    return this.#finish(
+      handling,
+      deliverStream({
+        ...this.#delivery(handling, behaviour),
+        events: provider.encodeStream(encode),
+        failureEvent: provider.encodeStreamFailure,
+        onSent: (output) => {
+          record.tokens.output = output;
+          record.tokens.reasoning = Math.min(output, answer.tokens.reasoning);
+        },
+      }),
+    );
+  }
+
+  #sendFailure(handling: Handling, failure: Failure, behaviour: Behaviour): Promise<void> {
+    const { provider, context } = handling;
+    const headers = provider.failureHeaders(failure, behaviour, context);
+    if (behaviour.retryAfter !== undefined) headers['retry-after'] = behaviour.retryAfter;
+    if (behaviour.retryAfterMs !== undefined) headers['retry-after-ms'] = String(behaviour.retryAfterMs);
+    const body = provider.encodeFailure(failure, context);
+    // A 502 comes from a proxy in front of the API, and that speaks HTML.
+    const shown: Behaviour = failure.status === 502 ? { body: 'html', ...behaviour } : behaviour;
+    return this.#sendWhole(handling, failure.status, headers, body, shown);
+  }
+
+  #sendWhole(
+    handling: Handling,
+    status: number,
+    headers: Record<string, string>,
+    json: string,
+    behaviour: Behaviour,
+  ): Promise<void> {
+    const { response, record } = handling;
+    const { type, body } = disguise(json, behaviour.body ?? 'json');
+    record.status = status;
+    if (isPlain(behaviour)) {
+      this.#options.log.decide(record, 'whole');
+      response.writeHead(status, {
+        'content-type': type,
+        'content-length': Buffer.byteLength(body),
+        ...headers,
+      });
+      response.end(body);
+      return Promise.resolve();
+    }
+    response.statusCode = status;
+    response.setHeaders(new Map([['content-type', type], ...Object.entries(headers)]));
+    return this.#finish(handling, deliverWhole(this.#delivery(handling, behaviour), body));
+  }
+
+  #delivery({ response, gone, record }: Handling, behaviour: Behaviour): Delivery {
+    return {
+      response,
+      behaviour,
+      gone: gone.signal,
+      beforeLast: () => {
+        this.#options.log.decide(record, behaviour.streamErrorAfter === undefined ? 'whole' : 'cut');
+      },
+    };
+  }
+
+  async #finish({ record }: Handling, delivery: Promise<Delivered>): Promise<void> {
+    if ((await delivery) === 'cut' && record.outcome === 'open') this.#options.log.decide(record, 'cut');
+  }
+}
+
+const isPlain = (behaviour: Behaviour): boolean =>
+  behaviour.cutAfter === undefined && behaviour.hangAfter === undefined && behaviour.dripMs === undefined;
+
+const disguise = (json: string, as: NonNullable<Behaviour['body']>): { type: string; body: string } => {
+  switch (as) {
+    case 'json':
+      return { type: 'application/json', body: json };
+    case 'text':
+      return { type: 'text/plain', body: json };
+    case 'html':
+      return { type: 'text/html; charset=UTF-8', body: HTML_PAGE };
+    case 'empty':
+      return { type: 'application/json', body: '' };
+    case 'half_json':
+      return { type: 'application/json', body: json.slice(0, Math.floor(json.length / 2)) };
+  }
+};

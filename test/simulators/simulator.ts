@@ -1,0 +1,177 @@
+import { createServer } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { z } from 'zod';
+import { simulatedAnthropic } from './anthropic/anthropic.ts';
+import { BehaviourRules, behaviourRule } from './behaviour-rules.ts';
+import type { BehaviourRule } from './behaviour-rules.ts';
+import { CallHandler } from './call-handler.ts';
+import { CallLog } from './call-log.ts';
+import { simulatedOpenai } from './openai/openai.ts';
+import type { SimulatedProvider } from './provider.ts';
+
+/** Asked in this order: Anthropic tells its listing of models by a header OpenAI's lacks. */
+const PROVIDERS: readonly SimulatedProvider[] = [simulatedAnthropic, simulatedOpenai];
+
+const DEFAULT_MODELS = [
+  'gpt-4o',
+  'gpt-4o-mini',
+  'gpt-4.1-nano',
+  'gpt-5-nano',
+  'claude-haiku-4-5',
+  'claude-sonnet-4-5',
+  'claude-opus-4-1',
+];
+
+export type SimulatorOptions = {
+  host?: string;
+  /** 0, the default, takes a free one. */
+  port?: number;
+  /** False keeps no log at all. */
+  log?: boolean;
+  /** Also appends the log to this file as NDJSON. */
+  logFile?: string;
+  /** Calls kept in memory; the oldest go first. */
+  logLimit?: number;
+  /** Keeps each request's body in its log record. */
+  keepBodies?: boolean;
+  /** The only keys taken; without it, all that begin as the provider's do and do not contain `invalid`. */
+  acceptedKeys?: readonly string[];
+  /** What `GET /v1/models` lists; other models are served too. */
+  models?: readonly string[];
+  maxBodyBytes?: number;
+};
+
+export type Simulator = {
+  /** Without a path: an OpenAI base URL is `${url}/v1`, an Anthropic one is `url` itself. */
+  url: string;
+  log: CallLog;
+  setBehaviour: (rule: BehaviourRule) => void;
+  clearBehaviours: () => void;
+  /** Breaks open connections off. Closing twice is fine. */
+  close: () => Promise<void>;
+};
+
+const sendJson = (response: ServerResponse, status: number, body: unknown): void => {
+  response.writeHead(status, { 'content-type': 'application/json' });
+  response.end(JSON.stringify(body));
+};
+
+/** Calls `done` with the body, or with null where it is over the limit. */
+const readBody = (
+  request: IncomingMessage,
+  limitBytes: number,
+  done: (body: Buffer | null) => void,
+): void => {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  request.on('data', (chunk: Buffer) => {
+    size += chunk.length;
+    if (size <= limitBytes) chunks.push(chunk);
+    else chunks.length = 0;
+  });
+  request.on('end', () => {
+    const only = chunks.length === 1 ? chunks[0] : undefined;
+    done(size > limitBytes ? null : (only ?? Buffer.concat(chunks)));
+  });
+};
+
+const control = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  state: { log: CallLog; rules: BehaviourRules },
+): void => {
+  const url = new URL(request.url ?? '/', 'http://simulator');
+  const route = `${request.method} ${url.pathname}`;
+  readBody(request, 1_000_000, (body) => {
+    switch (route) {
+      case 'PUT /__control': {
+        try {
+          state.rules.add(behaviourRule.parse(JSON.parse((body ?? '').toString())));
+          sendJson(response, 200, { rules: state.rules.count });
+        } catch (error) {
+          const message = error instanceof z.ZodError ? z.prettifyError(error) : 'the body is no JSON';
+          sendJson(response, 400, { error: message });
+        }
+        return;
+      }
+      case 'DELETE /__control':
+        state.rules.clear();
+        sendJson(response, 200, { rules: 0 });
+        return;
+      case 'GET /__log':
+        sendJson(response, 200, { calls: state.log.after(Number(url.searchParams.get('after') ?? 0)) });
+        return;
+      case 'DELETE /__log':
+        state.log.clear();
+        sendJson(response, 200, { calls: [] });
+        return;
+      default:
+        sendJson(response, 404, { error: 'PUT or DELETE /__control, GET /__log?after=n, DELETE /__log' });
+    }
+  });
+};
+
+/** Starts every simulated provider on one address. Throws where the port is taken. */
+export const startSimulator = async (options: SimulatorOptions = {}): Promise<Simulator> => {
+  const host = options.host ?? '127.0.0.1';
+  const maxBodyBytes = options.maxBodyBytes ?? 32 * 1024 * 1024;
+  const log = new CallLog({
+    enabled: options.log ?? true,
+    file: options.logFile ?? null,
+    limit: options.logLimit ?? 100_000,
+  });
+  const rules = new BehaviourRules();
+  const handler = new CallHandler({
+    log,
+    rules,
+    models: options.models ?? DEFAULT_MODELS,
+    acceptedKeys: options.acceptedKeys === undefined ? null : new Set(options.acceptedKeys),
+    keepBodies: options.keepBodies ?? false,
+  });
+  const server = createServer((request, response) => {
+    const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
+    if (path.startsWith('/__')) return control(request, response, { log, rules });
+    for (const provider of PROVIDERS) {
+      const operation = provider.operationOf(request.method ?? '', path, request.headers);
+      if (operation === null) continue;
+      return readBody(request, maxBodyBytes, (body) => {
+        handler.handle({ provider, operation, request, response, path, body });
+      });
+    }
+    request.resume();
+    const message = `Invalid URL (${request.method} ${path})`;
+    sendJson(response, 404, { error: { message, type: 'invalid_request_error', param: null, code: null } });
+  });
+  // Longer than any client pools a connection, so that this side never closes one just as it is reused.
+  server.keepAliveTimeout = 120_000;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port ?? 0, host, resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  let closing: Promise<void> | null = null;
+  return {
+    url: `http://${host}:${port}`,
+    log,
+    setBehaviour: (rule) => rules.add(rule),
+    clearBehaviours: () => rules.clear(),
+    close: () => {
+      closing ??= new Promise((resolve) => {
+        server.close(() => {
+          log.close();
+          resolve();
+        });
+        server.closeAllConnections();
+      });
+      return closing;
+    },
+  };
+};
+
+/** An address nobody listens on: a port that was free a moment ago. */
+export const refusedUrl = async (): Promise<string> => {
+  const simulator = await startSimulator({ log: false });
+  await simulator.close();
+  return simulator.url;
+};

@@ -1,0 +1,47 @@
+import { defineConfig } from 'vitest/config';
+
+const globalSetup = ['./test/support/global-setup.ts'];
+
+export default defineConfig({
+  test: {
+    maxWorkers: 2,
+    // A reason is printed for what is slow or hangs, never a retry: the tests are deterministic.
+    retry: 0,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: [
+            'libs/**/*.test.ts',
+            'services/**/*.test.ts',
+            'infra/**/*.test.mjs',
+            'test/architecture.test.ts',
+            'test/simulators/**/*.test.ts',
+          ],
+          testTimeout: 10_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'integration',
+          include: ['test/integration/**/*.test.ts'],
+          globalSetup,
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          globalSetup,
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+});
