@@ -1,0 +1,79 @@
+/** A ledger of its own in a real Postgres, with the price book seeded. */
+import { createHash } from 'node:crypto';
+import type { AttemptEvent } from '#contracts/attempt-event';
+import type { Ledger, PricedEvent } from '#domain/ports';
+import { priceAttempt } from '#domain/price';
+import type { PriceBook } from '#domain/price-book';
+import { openDatabase, type Database } from '#postgres/database';
+import { createLedger } from '#postgres/ledger';
+import { loadPriceBook } from '#postgres/price-book';
+import { seedPriceBook } from '#postgres/price-seed';
+import type { UsageSelection } from '#postgres/usage-query';
+import { readGenaiPrices } from '#services/metering/genai-prices';
+import { EVENT_TIME_MS } from './attempt-events.ts';
+import { createDatabase } from './services.ts';
+
+export type TestLedger = {
+  database: Database;
+  book: PriceBook;
+  ledger: Ledger;
+  /** As metering hands an event to the ledger: priced, hashed, with the next sequence of a stream. */
+  priced: (event: AttemptEvent) => PricedEvent;
+  close: () => Promise<void>;
+};
+
+export const openTestLedger = async (): Promise<TestLedger> => {
+  const { url, drop } = await createDatabase();
+  const database = openDatabase({
+    url,
+    poolMax: 4,
+    applicationName: 'ledger-test',
+    onIdleError: () => undefined,
+  });
+  await seedPriceBook(database, readGenaiPrices(), EVENT_TIME_MS);
+  const book = await loadPriceBook(database);
+  let streamSequence = 0n;
+  return {
+    database,
+    book,
+    ledger: createLedger(database),
+    priced: (event) => {
+      const payload = JSON.stringify(event);
+      streamSequence += 1n;
+      return {
+        event,
+        pricing: priceAttempt(event, book),
+        streamSequence,
+        payloadHash: createHash('sha256').update(payload).digest('hex'),
+        payload,
+      };
+    },
+    close: async () => {
+      await database.close();
+      await drop();
+    },
+  };
+};
+
+/** Every event of every tenant, as one row. */
+export const EVERYTHING: UsageSelection = {
+  tenantId: null,
+  from: '2020-01-01T00:00:00Z',
+  to: '2030-01-01T00:00:00Z',
+  timeZone: 'UTC',
+  granularity: 'total',
+  groupBy: [],
+  filters: {},
+  asOf: '2100-01-01T00:00:00Z',
+  offset: 0,
+  limit: 10_000,
+};
+
+export const countRows = async (
+  database: Database,
+  statement: string,
+  values: unknown[] = [],
+): Promise<number> => {
+  const result = await database.pool.query<{ count: string }>(`select count(*) from ${statement}`, values);
+  return Number(result.rows[0]?.count);
+};
