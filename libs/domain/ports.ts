@@ -10,6 +10,13 @@ import type { TenantRouting } from './tenant-routing.ts';
 /** Unix milliseconds. */
 export type Clock = { nowMs: () => number };
 
+/** Where anything is told; pino's shape. Details never hold a secret or a payload. */
+export type Logger = {
+  info: (details: object, message: string) => void;
+  warn: (details: object, message: string) => void;
+  error: (details: object, message: string) => void;
+};
+
 /** Reads what the ingress needs to admit a request. Rejects with the driver's error when the store is down. */
 export type TenantDirectory = {
   /** The live key with this SHA-256 hash; null when there is none, it was revoked or its tenant deleted. */

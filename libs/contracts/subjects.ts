@@ -1,0 +1,92 @@
+/**
+ * The catalogue of what runs over NATS: streams, subjects, consumers and their settings that matter.
+ *
+ * | asset                                                    | carries                                   |
+ * | -------------------------------------------------------- | ----------------------------------------- |
+ * | `flo2.req.<lane>.<provider>.<class>.<model>.<tenant>`    | dispatches (`dispatch.ts`), stream `REQ_I` |
+ * | `flo2.evt.attempt.<tenant>`                              | attempt events, stream `EVT`              |
+ * | `flo2.ing.<ingress>.grant`, `.frame`, `.heartbeat`       | the attempt line towards an ingress       |
+ * | `flo2.wrk.<worker>.control`                              | the attempt line towards a worker         |
+ * | `flo2.ctl.changed`                                       | configuration changes                     |
+ */
+import type { TenantId } from './ids.ts';
+import type { Lane, ProviderId } from './vocabulary.ts';
+
+const SECOND_MS = 1_000;
+const DAY_MS = 86_400 * SECOND_MS;
+
+/** Messages over it are refused by the server; our servers are started with it. */
+export const MESSAGE_BYTES_MAX = 8 * 1024 * 1024;
+
+/** Longest deadline a request may ask for, and so the longest a message may wait. */
+export const DEADLINE_MS_MAX = 3_600 * SECOND_MS;
+
+export const INTERACTIVE_STREAM = {
+  name: 'REQ_I',
+  subjects: ['flo2.req.i.>'],
+  /** Waiting requests of one tenant for one model; the next one is refused with `queue_full`. */
+  messagesPerSubjectMax: 1_000,
+  maxAgeMs: DEADLINE_MS_MAX,
+  /** Window in which a publish that is repeated with the same message id is known. */
+  duplicateWindowMs: 120 * SECOND_MS,
+  /** From delivery to the acknowledgement, which follows the grant at once. */
+  ackWaitMs: 5 * SECOND_MS,
+  /** A message that kills workers is not delivered for ever; the ingress answers at the deadline. */
+  deliveriesMax: 20,
+  ackPendingMax: 20_000,
+} as const;
+
+export const EVENT_STREAM = {
+  name: 'EVT',
+  subjects: ['flo2.evt.>'],
+  maxAgeMs: 30 * DAY_MS,
+  duplicateWindowMs: 120 * SECOND_MS,
+  ackWaitMs: 60 * SECOND_MS,
+  ackPendingMax: 20_000,
+} as const;
+
+export const METERING_CONSUMER = 'metering';
+
+export const CONFIGURATION_CHANGED_SUBJECT = 'flo2.ctl.changed';
+
+const LANE_TOKENS: Record<Lane, string> = { interactive: 'i', async: 'a', batch: 'b' };
+
+/**
+ * Any text as one subject token, injectively: letters, digits, `-` and `_` stand for themselves, every
+ * other byte of the UTF-8 becomes `=` and two hexadecimal digits. `gpt-4.1` → `gpt-4=2e1`.
+ */
+export const encodeSubjectToken = (text: string): string => {
+  if (/^[A-Za-z0-9_-]+$/.test(text)) return text;
+  let token = '';
+  for (const byte of new TextEncoder().encode(text)) {
+    const character = String.fromCharCode(byte);
+    token += /[A-Za-z0-9_-]/.test(character) ? character : `=${byte.toString(16).padStart(2, '0')}`;
+  }
+  // The empty text needs a token too, and no other text encodes to a bare `=`.
+  return token === '' ? '=' : token;
+};
+
+/** Class `s` is work for the shared workers; `d`, dedicated ones, is reserved: filters may never overlap. */
+export const dispatchSubject = (target: {
+  lane: Lane;
+  provider: ProviderId;
+  model: string;
+  tenantId: TenantId;
+}): string =>
+  `flo2.req.${LANE_TOKENS[target.lane]}.${target.provider}.s.${encodeSubjectToken(target.model)}.${target.tenantId}`;
+
+/** The durable consumer of a provider's workers in a lane, and the subjects it reads. */
+export const workerConsumer = (lane: Lane, provider: ProviderId): { name: string; filter: string } => ({
+  name: `worker-${LANE_TOKENS[lane]}-${provider}`,
+  filter: `flo2.req.${LANE_TOKENS[lane]}.${provider}.>`,
+});
+
+export const attemptEventSubject = (tenantId: TenantId): string => `flo2.evt.attempt.${tenantId}`;
+
+export const ingressSubjects = (ingressId: string): { grant: string; frame: string; heartbeat: string } => ({
+  grant: `flo2.ing.${ingressId}.grant`,
+  frame: `flo2.ing.${ingressId}.frame`,
+  heartbeat: `flo2.ing.${ingressId}.heartbeat`,
+});
+
+export const workerControlSubject = (workerId: string): string => `flo2.wrk.${workerId}.control`;

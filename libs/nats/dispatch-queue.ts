@@ -1,0 +1,100 @@
+import { jetstream, JetStreamApiError } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { dispatchHeader, type Dispatch } from '#contracts/dispatch';
+import { dispatchSubject, INTERACTIVE_STREAM, workerConsumer } from '#contracts/subjects';
+import type { Lane, ProviderId } from '#contracts/vocabulary';
+import { FloError } from '#domain/errors';
+import { decodeEnvelope, encodeEnvelope } from './envelope.ts';
+
+const PUBLISH_TIMEOUT_MS = 2_000;
+const PUBLISH_TRIES = 3;
+/** The server's codes for a subject, or the stream, that holds as much as it may. */
+const FULL_CODES = new Set([10_077, 10_122]);
+
+export type DispatchPublisher = {
+  /**
+   * Resolves when the stream has it. Rejects with `FloError` `queue_full`, or `unavailable` when the
+   * stream cannot be reached; a repeated publish of the same request and step is stored once.
+   */
+  publish: (dispatch: Dispatch) => Promise<void>;
+};
+
+const isFull = (error: unknown): boolean => error instanceof JetStreamApiError && FULL_CODES.has(error.code);
+
+export const createDispatchPublisher = (connection: NatsConnection): DispatchPublisher => {
+  const client = jetstream(connection);
+  return {
+    publish: async ({ header, body }) => {
+      const step = header.plan.steps[header.step];
+      if (step === undefined) throw new FloError('internal', 'The plan has no such step.');
+      const { lane, tenantId, requestId } = header;
+      const subject = dispatchSubject({ lane, provider: step.provider, model: step.model, tenantId });
+      const message = encodeEnvelope(header, body);
+      for (let tries = 1; ; tries += 1) {
+        try {
+          await client.publish(subject, message, {
+            msgID: `${requestId}.${header.step}`,
+            timeout: PUBLISH_TIMEOUT_MS,
+          });
+          return;
+        } catch (error) {
+          if (isFull(error)) {
+            throw new FloError(
+              'queue_full',
+              `Too many requests wait for ${step.provider}/${step.model}. Try again shortly.`,
+              { retryAfterMs: 1_000, cause: error },
+            );
+          }
+          if (tries === PUBLISH_TRIES || connection.isClosed()) {
+            throw new FloError('unavailable', 'The queue cannot be reached. Try again shortly.', {
+              retryAfterMs: 1_000,
+              cause: error,
+            });
+          }
+        }
+      }
+    },
+  };
+};
+
+/** A dispatch taken from the queue. Until `done` the server may deliver it again, to anybody. */
+export type ReceivedDispatch = {
+  dispatch: Dispatch;
+  done: () => void;
+  retryLater: () => void;
+};
+
+export type DispatchSource = {
+  /**
+   * Yields dispatches as they come, `maxMessages` at most, and ends after `expiresMs`. Throws when the
+   * stream cannot be reached. A message that is no dispatch is removed and told to `onUnreadable`.
+   */
+  fetch: (options: { maxMessages: number; expiresMs: number }) => AsyncIterable<ReceivedDispatch>;
+};
+
+export const openDispatchSource = async (options: {
+  connection: NatsConnection;
+  lane: Lane;
+  provider: ProviderId;
+  onUnreadable: (reason: string) => void;
+}): Promise<DispatchSource> => {
+  const { name } = workerConsumer(options.lane, options.provider);
+  const consumer = await jetstream(options.connection).consumers.get(INTERACTIVE_STREAM.name, name);
+  return {
+    fetch: async function* ({ maxMessages, expiresMs }) {
+      const messages = await consumer.fetch({ max_messages: maxMessages, expires: expiresMs });
+      for await (const message of messages) {
+        let dispatch: Dispatch;
+        try {
+          const { header, bytes } = decodeEnvelope(message.data);
+          dispatch = { header: dispatchHeader.parse(header), body: bytes };
+        } catch (error) {
+          message.term('unreadable');
+          options.onUnreadable(error instanceof Error ? error.name : 'unknown');
+          continue;
+        }
+        yield { dispatch, done: () => message.ack(), retryLater: () => message.nak() };
+      }
+    },
+  };
+};

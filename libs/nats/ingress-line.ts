@@ -1,0 +1,67 @@
+import type { Msg, NatsConnection } from '@nats-io/transport-node';
+import {
+  frameHeader,
+  grantRequest,
+  heartbeat,
+  type AttemptControl,
+  type Frame,
+  type GrantReply,
+  type GrantRequest,
+  type Heartbeat,
+  type HeartbeatReply,
+} from '#contracts/attempt-line';
+import { ingressSubjects, workerControlSubject } from '#contracts/subjects';
+import { decodeEnvelope } from './envelope.ts';
+
+export type IngressLineHandlers = {
+  onGrant: (request: GrantRequest) => GrantReply;
+  onFrame: (frame: Frame) => void;
+  onHeartbeat: (heartbeat: Heartbeat) => HeartbeatReply;
+  /** A message came that cannot be read; it is dropped. */
+  onUnreadable: (subject: string) => void;
+};
+
+export type IngressLine = {
+  control: (workerId: string, control: AttemptControl) => void;
+  close: () => Promise<void>;
+};
+
+/** The ingress's end of the attempt line (`libs/contracts/attempt-line.ts`). */
+export const openIngressLine = (
+  connection: NatsConnection,
+  ingressId: string,
+  handlers: IngressLineHandlers,
+): IngressLine => {
+  const subjects = ingressSubjects(ingressId);
+  const on = (subject: string, handle: (message: Msg) => void) =>
+    connection.subscribe(subject, {
+      callback: (error, message) => {
+        if (error !== null) return;
+        try {
+          handle(message);
+        } catch {
+          handlers.onUnreadable(subject);
+        }
+      },
+    });
+  const subscriptions = [
+    on(subjects.grant, (message) => {
+      message.respond(JSON.stringify(handlers.onGrant(grantRequest.parse(message.json()))));
+    }),
+    on(subjects.frame, (message) => {
+      const { header, bytes } = decodeEnvelope(message.data);
+      handlers.onFrame({ header: frameHeader.parse(header), bytes });
+    }),
+    on(subjects.heartbeat, (message) => {
+      message.respond(JSON.stringify(handlers.onHeartbeat(heartbeat.parse(message.json()))));
+    }),
+  ];
+  return {
+    control: (workerId, control) => {
+      connection.publish(workerControlSubject(workerId), JSON.stringify(control));
+    },
+    close: async () => {
+      await Promise.all(subscriptions.map((subscription) => subscription.drain()));
+    },
+  };
+};
