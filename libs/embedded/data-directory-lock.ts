@@ -45,8 +45,8 @@ export const lockDataDirectory = async (directory: string): Promise<DataDirector
       // A hard link appears whole or not at all, so no other process reads half a lock.
       const won = await link(claim, path).then(
         () => true,
-        (error: NodeJS.ErrnoException) => {
-          if (error.code === 'EEXIST') return false;
+        (error: unknown) => {
+          if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
           throw error;
         },
       );

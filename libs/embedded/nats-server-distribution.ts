@@ -114,10 +114,10 @@ const run = async (program: string, args: readonly string[], cwd: string): Promi
 
 const readSources = async (): Promise<Mirror[]> => {
   const directory = '/etc/apt/sources.list.d';
-  const names = (await readdir(directory).catch(() => [])).sort();
+  const names: string[] = await readdir(directory).catch(() => []);
   const read = (path: string): Promise<string> => readFile(path, 'utf8').catch(() => '');
   const mirrors = decodeSourcesList(await read('/etc/apt/sources.list'));
-  for (const name of names) {
+  for (const name of names.toSorted()) {
     const text = await read(join(directory, name));
     if (name.endsWith('.sources')) mirrors.push(...decodeDeb822Sources(text));
     if (name.endsWith('.list')) mirrors.push(...decodeSourcesList(text));

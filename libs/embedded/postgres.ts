@@ -93,7 +93,7 @@ export const stopLeftoverPostgres = async (
 };
 
 const run = async (prefix: readonly string[], program: string, args: readonly string[]): Promise<void> => {
-  const [command = program, ...leading] = [...prefix, program];
+  const [command, ...leading] = [...prefix, program];
   const child = spawn(command, [...leading, ...args], {
     cwd: '/',
     env: serverEnvironment(),

@@ -44,7 +44,7 @@ const explain = (issue: z.core.$ZodIssue, value: unknown): string => {
         ? `Input should be less than or equal to ${issue.maximum}`
         : `At most ${issue.maximum} items are allowed`;
     case 'invalid_format':
-      return `String should match pattern '${'pattern' in issue ? String(issue.pattern).slice(1, -1) : ''}'`;
+      return `String should match pattern '${'pattern' in issue ? issue.pattern.slice(1, -1) : ''}'`;
     case 'invalid_union':
       return typeof value === 'string'
         ? `Input tag '${value}' found using 'type' does not match any of the expected tags`
