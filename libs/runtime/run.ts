@@ -1,11 +1,8 @@
 /** The life of a process: configuration, start, signals, drain, end. */
-import { describeUsage, readFlags, type Flag } from './arguments.ts';
-import { ConfigurationError, readConfiguration, type SettingsOf } from './config.ts';
 import { createLogger, type Logger } from './logger.ts';
+import { prepare, say, type Preparation } from './prepare.ts';
 import { createResources, InterruptedError, type Resources } from './resources.ts';
 import { startServices, stopServices, type Service } from './service.ts';
-import { KNOWN_VARIABLES } from './settings.ts';
-import { findUnknownVariables } from './unknown-variables.ts';
 
 export type ProcessConfiguration = { logLevel: string; drainTimeoutMs: number };
 
@@ -18,13 +15,7 @@ export type RoleContext = {
   fail: (reason: string) => void;
 };
 
-export type Role<Configuration extends ProcessConfiguration> = {
-  name: string;
-  settings: SettingsOf<Configuration>;
-  /** Beside `--validate` and `--help`. */
-  flags?: readonly Flag[];
-  /** Throws ConfigurationError for what no single setting can tell. */
-  check?: (configuration: Configuration) => void;
+export type Role<Configuration extends ProcessConfiguration> = Preparation<Configuration> & {
   logFormat?: 'json' | 'text';
   /** Opens what the role needs and resolves to its services in the order of their start. */
   compose: (configuration: Configuration, context: RoleContext) => Promise<readonly Service[]>;
@@ -33,57 +24,6 @@ export type Role<Configuration extends ProcessConfiguration> = {
 };
 
 const EXIT_FAILED = 1;
-const EXIT_MISCONFIGURED = 2;
-
-const COMMON_FLAGS: readonly Flag[] = [
-  { name: 'validate', description: 'checks the configuration and exits' },
-  { name: 'help', description: 'shows this and exits' },
-];
-
-type Prepared<Configuration> = { configuration: Configuration; flags: ReadonlySet<string> };
-
-const say = (line: string): void => void process.stderr.write(`${line}\n`);
-
-/** Null when there is nothing to run; the exit code is set then. */
-const prepare = <Configuration extends ProcessConfiguration>(
-  role: Role<Configuration>,
-): Prepared<Configuration> | null => {
-  const allowed = [...(role.flags ?? []), ...COMMON_FLAGS];
-  try {
-    const flags = readFlags(process.argv.slice(2), allowed);
-    if (flags.has('help')) {
-      process.stdout.write(`${describeUsage(`node services/${role.name}/main.ts`, allowed)}\n`);
-      return null;
-    }
-    const unknown = findUnknownVariables(process.env, KNOWN_VARIABLES);
-    for (const warning of unknown.warnings) say(`warning: ${warning}`);
-    const configuration = readBoth(role, unknown.faults);
-    role.check?.(configuration);
-    if (!flags.has('validate')) return { configuration, flags };
-    process.stdout.write('configuration is valid\n');
-    return null;
-  } catch (error) {
-    if (!(error instanceof ConfigurationError)) throw error;
-    for (const fault of error.faults) say(fault);
-    process.exitCode = EXIT_MISCONFIGURED;
-    return null;
-  }
-};
-
-/** All faults at once, so that nobody has to start again for each. */
-const readBoth = <Configuration extends ProcessConfiguration>(
-  role: Role<Configuration>,
-  faults: readonly string[],
-): Configuration => {
-  try {
-    const configuration = readConfiguration(role.settings, process.env);
-    if (faults.length === 0) return configuration;
-  } catch (error) {
-    if (!(error instanceof ConfigurationError)) throw error;
-    throw new ConfigurationError([...error.faults, ...faults]);
-  }
-  throw new ConfigurationError(faults);
-};
 
 type Ending = { exitCode: number; reason: string };
 
@@ -165,4 +105,21 @@ export const run = async <Configuration extends ProcessConfiguration>(
   if (failures.length > 0 && exitCode === 0) exitCode = EXIT_FAILED;
   logger.info('stopped');
   process.exit(exitCode);
+};
+
+/** Does one piece of work and ends the process: 0, 1 when it failed, 2 for a wrong configuration. */
+export const runOnce = async <Configuration extends { logLevel: string }>(
+  task: Preparation<Configuration> & {
+    work: (configuration: Configuration, logger: Logger) => Promise<void>;
+  },
+): Promise<void> => {
+  const prepared = prepare(task);
+  if (prepared === null) return;
+  const logger = createLogger({ name: task.name, level: prepared.configuration.logLevel, format: 'json' });
+  try {
+    await task.work(prepared.configuration, logger);
+  } catch (error) {
+    logger.fatal({ err: error }, 'failed');
+    process.exitCode = EXIT_FAILED;
+  }
 };

@@ -20,11 +20,18 @@ const switchedOnOrOff = {
   schema: z.stringbool({ truthy: ['true', '1', 'on', 'yes'], falsy: ['false', '0', 'off', 'no'] }),
 };
 
-const urlOf = (protocols: readonly string[]) =>
-  z
-    .string()
-    .max(4_096)
-    .refine((text) => protocols.includes(URL.parse(text)?.protocol ?? ''));
+const isUrlOf = (protocols: readonly string[], text: string): boolean =>
+  protocols.includes(URL.parse(text.trim())?.protocol ?? '');
+
+const postgresUrl = z
+  .string()
+  .max(4_096)
+  .refine((text) => isUrlOf(['postgres:', 'postgresql:'], text));
+
+const natsUrls = z
+  .string()
+  .max(4_096)
+  .refine((text) => text.split(',').every((server) => isUrlOf(['nats:', 'tls:'], server)));
 
 const visibleText = (minimum: number, maximum: number) =>
   z.string().regex(new RegExp(`^[\\x21-\\x7e]{${minimum},${maximum}}$`));
@@ -80,13 +87,13 @@ export const SETTINGS = {
   databaseUrl: optionalSettingOf('DATABASE_URL', {
     description: 'The Postgres to use. `npm start` runs its own where it is unset.',
     expected: 'a URL such as postgres://user:password@host:5432/database',
-    schema: urlOf(['postgres:', 'postgresql:']),
+    schema: postgresUrl,
     isSecret: true,
   }),
   natsUrl: optionalSettingOf('NATS_URL', {
     description: 'The NATS with JetStream to use. `npm start` runs its own where it is unset.',
-    expected: 'a URL such as nats://user:password@host:4222',
-    schema: urlOf(['nats:', 'tls:']),
+    expected: 'a URL such as nats://user:password@host:4222, several separated by commas',
+    schema: natsUrls,
     isSecret: true,
   }),
   natsServer: optionalSettingOf('FLO2_NATS_SERVER', {
