@@ -1,3 +1,4 @@
+/** The simulated providers, asked by the official SDKs and by raw sockets: one server for all, hence one file. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
