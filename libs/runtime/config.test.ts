@@ -94,7 +94,12 @@ describe('readConfiguration', () => {
       ['postgres://db/x', 'postgresql://u:p@db:5432/x'],
       ['db/x', 'http://db', 'nats://db'],
     ],
-    ['NATS_URL', SETTINGS.natsUrl, ['nats://a:4222', 'tls://u:p@a', 'nats://a,nats://b'], ['a:4222', 'http://a', 'nats://a,']],
+    [
+      'NATS_URL',
+      SETTINGS.natsUrl,
+      ['nats://a:4222', 'tls://u:p@a', 'nats://a,nats://b'],
+      ['a:4222', 'http://a', 'nats://a,'],
+    ],
     ['FLO2_WORKER_PROVIDERS', SETTINGS.workerProviders, ['openai'], ['openai,', 'cohere', ',']],
     ['FLO2_ALLOW_PRIVATE_UPSTREAMS', SETTINGS.allowPrivateUpstreams, ['true', 'off', '1'], ['maybe', '2']],
     ['FLO2_HOST', SETTINGS.host, ['::', '0.0.0.0', 'gateway.internal'], ['http://a', 'a b']],

@@ -24,7 +24,8 @@ const waitForSchema = async (database: Database, logger: Logger): Promise<void> 
     try {
       if (await isSchemaCurrent(database)) return;
       trouble = {
-        message: 'The database does not have the schema of this flo2: run node services/migrate/main.ts once.',
+        message:
+          'The database does not have the schema of this flo2: run node services/migrate/main.ts once.',
       };
     } catch (error) {
       trouble = { message: 'The database of DATABASE_URL cannot be used.', cause: error };

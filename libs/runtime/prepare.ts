@@ -64,4 +64,3 @@ const readBoth = <Configuration extends object>(
   }
   throw new ConfigurationError(faults);
 };
-

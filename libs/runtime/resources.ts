@@ -51,9 +51,13 @@ export const createResources = (): Resources => {
     open: async (name, open, close, closeWaitMs = CLOSE_WAIT_MS) => {
       if (refusing) throw new InterruptedError();
       const value = await open();
-      closers.push({ name, close: () => closeInTime(() => close(value), closeWaitMs) });
-      // Stays in the list: closeAll, which follows a refusal, closes it in its turn.
-      if (refusing) throw new InterruptedError();
+      const closeThis = () => closeInTime(() => close(value), closeWaitMs);
+      if (refusing) {
+        // closeAll may have gone through the list already.
+        await closeThis();
+        throw new InterruptedError();
+      }
+      closers.push({ name, close: closeThis });
       return value;
     },
     refuse: () => {

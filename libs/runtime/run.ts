@@ -15,15 +15,22 @@ export type RoleContext = {
   fail: (reason: string) => void;
 };
 
+export type Composition = {
+  /** In the order of their start. */
+  services: readonly Service[];
+  /** Called once all of them have started. */
+  onStarted?: () => Promise<void>;
+};
+
 export type Role<Configuration extends ProcessConfiguration> = Preparation<Configuration> & {
   logFormat?: 'json' | 'text';
-  /** Opens what the role needs and resolves to its services in the order of their start. */
-  compose: (configuration: Configuration, context: RoleContext) => Promise<readonly Service[]>;
-  /** Called once all services have started. */
-  onStarted?: (configuration: Configuration, context: RoleContext) => Promise<void> | void;
+  /** Opens what the role needs. */
+  compose: (configuration: Configuration, context: RoleContext) => Promise<Composition>;
 };
 
 const EXIT_FAILED = 1;
+/** For what follows the draining: breaking off what is left, storing the last events. */
+const CLOSE_GRACE_MS = 10_000;
 
 type Ending = { exitCode: number; reason: string };
 
@@ -79,9 +86,9 @@ export const run = async <Configuration extends ProcessConfiguration>(
   let exitCode = 0;
   const started: Service[] = [];
   try {
-    const services = await role.compose(configuration, context);
+    const { services, onStarted } = await role.compose(configuration, context);
     await startServices(services, (service) => started.push(service));
-    await role.onStarted?.(configuration, context);
+    await onStarted?.();
     logger.info('ready');
     const ending = await ended;
     exitCode = ending.exitCode;
@@ -98,7 +105,7 @@ export const run = async <Configuration extends ProcessConfiguration>(
   }
   resources.refuse();
 
-  const report = await stopServices(started, configuration.drainTimeoutMs);
+  const report = await stopServices(started, configuration.drainTimeoutMs + CLOSE_GRACE_MS);
   if (report.late.length > 0) logger.warn({ services: report.late }, 'the time to drain was not enough');
   const failures = [...report.failed, ...(await resources.closeAll())];
   for (const { name, error } of failures) logger.error({ err: error }, `${name} did not stop well`);

@@ -1,0 +1,19 @@
+import { registerHealth } from '#web/health';
+import { createWebServer } from '#web/server';
+import { createHttpService } from './http-service.ts';
+import type { Logger } from './logger.ts';
+import { areReady, type Service } from './service.ts';
+
+/** `/healthz` and `/readyz` for a process that serves no other HTTP; nothing where no port is given. */
+export const createHealthServices = (
+  configuration: { host: string; healthPort: number | null; drainTimeoutMs: number },
+  services: readonly Service[],
+  logger: Logger,
+): Service[] => {
+  const { host, healthPort, drainTimeoutMs } = configuration;
+  if (healthPort === null) return [];
+  const app = createWebServer({ logger });
+  registerHealth(app, { ready: () => areReady(services) });
+  const http = createHttpService(app, { host, port: healthPort, drainTimeoutMs });
+  return [{ ...http, name: 'health' }];
+};

@@ -1,0 +1,48 @@
+/** Every role in one process, on one address. */
+import type { FastifyInstance } from 'fastify';
+import type { ProcessContext } from '#runtime/connections';
+import { createHttpService, type HttpService } from '#runtime/http-service';
+import { areReady, type Service } from '#runtime/service';
+import { composeControl } from '#services/control/compose';
+import type { ControlConfiguration } from '#services/control/config';
+import { composeIngress } from '#services/ingress/compose';
+import type { IngressConfiguration } from '#services/ingress/config';
+import { composeMetering } from '#services/metering/compose';
+import { composeWorker } from '#services/worker/compose';
+import type { WorkerConfiguration } from '#services/worker/config';
+import { registerHealth } from '#web/health';
+import { createWebServer } from '#web/server';
+
+export type EverythingConfiguration = Omit<
+  ControlConfiguration & IngressConfiguration & WorkerConfiguration,
+  'healthPort' | 'logLevel'
+>;
+
+export type Everything = {
+  /** Answers `inject` before it listens too. */
+  app: FastifyInstance;
+  http: HttpService;
+  /** In the order of their start. */
+  services: readonly Service[];
+};
+
+/** The database has to be prepared; see `prepareDatabase`. */
+export const composeEverything = async (
+  configuration: EverythingConfiguration,
+  context: ProcessContext,
+): Promise<Everything> => {
+  const metering = await composeMetering(configuration, context);
+  const worker = await composeWorker(configuration, context);
+  const ingress = await composeIngress(configuration, context);
+  const control = await composeControl(configuration, context);
+
+  const app = createWebServer({ logger: context.logger });
+  control.registerRoutes(app);
+  ingress.registerRoutes(app);
+  registerHealth(app, {
+    ready: async () =>
+      (await areReady([metering, worker, ingress])) && (await control.ready().catch(() => false)),
+  });
+  const http = createHttpService(app, configuration);
+  return { app, http, services: [metering, worker, ingress, http] };
+};

@@ -1,0 +1,61 @@
+/** Takes over the provider keys found in the environment of the first start. */
+import { providerId, type ProviderId } from '#contracts/vocabulary';
+import type { AllConfiguration } from './config.ts';
+import type { ControlClient } from './control-client.ts';
+import type { DataDirectory } from './data-directory.ts';
+import { createApiKey, ensureProviderKey, ensureTenant } from './tenant-setup.ts';
+
+const IMPORTED = 'provider-keys-imported';
+
+type ImportableKeys = Pick<
+  AllConfiguration,
+  'openaiApiKey' | 'anthropicApiKey' | 'geminiApiKey' | 'mistralApiKey' | 'groqApiKey' | 'openrouterApiKey'
+>;
+
+export type FirstStart = {
+  /** Null when nothing was imported. */
+  imported: { apiKey: string; providers: readonly ProviderId[] } | null;
+  /** Sentences about what was left alone. */
+  remarks: readonly string[];
+};
+
+const listKeys = (configuration: ImportableKeys) => [
+  { variable: 'OPENAI_API_KEY', provider: 'openai', secret: configuration.openaiApiKey },
+  { variable: 'ANTHROPIC_API_KEY', provider: 'anthropic', secret: configuration.anthropicApiKey },
+  { variable: 'GEMINI_API_KEY', provider: 'google', secret: configuration.geminiApiKey },
+  { variable: 'MISTRAL_API_KEY', provider: 'mistral', secret: configuration.mistralApiKey },
+  { variable: 'GROQ_API_KEY', provider: 'groq', secret: configuration.groqApiKey },
+  { variable: 'OPENROUTER_API_KEY', provider: 'openrouter', secret: configuration.openrouterApiKey },
+];
+
+/** Imports once for a data directory; an import that was cut off is completed by the next start. */
+export const importProviderKeys = async (
+  configuration: ImportableKeys,
+  control: ControlClient,
+  directory: Pick<DataDirectory, 'isDone' | 'noteDone'>,
+): Promise<FirstStart> => {
+  const remarks: string[] = [];
+  const usable: { provider: ProviderId; secret: string }[] = [];
+  for (const { variable, provider, secret } of listKeys(configuration)) {
+    if (secret === null) continue;
+    const served = providerId.safeParse(provider);
+    if (served.success) usable.push({ provider: served.data, secret });
+    else remarks.push(`${variable} is left alone: this flo2 does not serve ${provider}.`);
+  }
+  if (usable.length === 0) return { imported: null, remarks };
+  if (await directory.isDone(IMPORTED)) {
+    remarks.push('Provider keys of the environment were imported by an earlier start; these are left alone.');
+    return { imported: null, remarks };
+  }
+
+  const tenantId = await ensureTenant(control, 'default');
+  for (const { provider, secret } of usable) {
+    await ensureProviderKey(control, tenantId, { provider, name: provider, secret });
+  }
+  const apiKey = await createApiKey(control, tenantId, {
+    name: 'first key',
+    scopes: ['inference', 'usage:read'],
+  });
+  await directory.noteDone(IMPORTED);
+  return { imported: { apiKey, providers: usable.map(({ provider }) => provider) }, remarks };
+};

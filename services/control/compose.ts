@@ -1,0 +1,47 @@
+import type { FastifyInstance } from 'fastify';
+import { createConfigurationChanges } from '#nats/configuration-changes';
+import { openNats, openPostgres, type ProcessContext } from '#runtime/connections';
+import { createSystemMint, systemClock } from '#runtime/system';
+import { createVault } from '#vault/vault';
+import type { ControlConfiguration } from './config.ts';
+import { registerControlPlane } from './service.ts';
+
+const POOL_MAX = 8;
+
+type Configuration = Pick<
+  ControlConfiguration,
+  'databaseUrl' | 'natsUrl' | 'adminKey' | 'masterKey' | 'allowPrivateUpstreams'
+>;
+
+export type Control = {
+  registerRoutes: (app: FastifyInstance) => void;
+  /** Whether the database answers. */
+  ready: () => Promise<boolean>;
+};
+
+/** Opens what the control plane needs. */
+export const composeControl = async (
+  configuration: Configuration,
+  context: ProcessContext,
+): Promise<Control> => {
+  const role = 'control';
+  const database = await openPostgres(context, { url: configuration.databaseUrl, role, poolMax: POOL_MAX });
+  const connection = await openNats(context, { url: configuration.natsUrl, role });
+  return {
+    registerRoutes: (app) =>
+      registerControlPlane(app, {
+        database,
+        vault: createVault({ masterKey: configuration.masterKey }),
+        configurationChanges: createConfigurationChanges(connection),
+        adminKey: configuration.adminKey,
+        allowPrivateUpstreams: configuration.allowPrivateUpstreams,
+        clock: systemClock,
+        mint: createSystemMint(),
+        logger: context.logger,
+      }),
+    ready: async () => {
+      await database.pool.query('select 1');
+      return true;
+    },
+  };
+};

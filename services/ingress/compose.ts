@@ -1,0 +1,35 @@
+import { createConfigurationChanges } from '#nats/configuration-changes';
+import { provisionStreams } from '#nats/provision';
+import { createTenantDirectory } from '#postgres/tenant-directory';
+import { openNats, openPostgres, type ProcessContext } from '#runtime/connections';
+import { openPrices } from '#runtime/prices';
+import { createSystemMint, systemClock } from '#runtime/system';
+import type { IngressConfiguration } from './config.ts';
+import { createIngress } from './service.ts';
+
+const POOL_MAX = 8;
+
+type Configuration = Pick<
+  IngressConfiguration,
+  'databaseUrl' | 'natsUrl' | 'bodyLimitBytes' | 'requestTimeoutMs'
+>;
+
+/** Opens what the ingress needs. */
+export const composeIngress = async (configuration: Configuration, context: ProcessContext) => {
+  const role = 'ingress';
+  const database = await openPostgres(context, { url: configuration.databaseUrl, role, poolMax: POOL_MAX });
+  const connection = await openNats(context, { url: configuration.natsUrl, role });
+  await provisionStreams(connection);
+  const prices = await openPrices(context, database);
+  return createIngress({
+    connection,
+    directory: createTenantDirectory(database),
+    configurationChanges: createConfigurationChanges(connection),
+    listedModels: (provider) => prices.current().listedModels(provider, systemClock.nowMs()),
+    clock: systemClock,
+    mint: createSystemMint(),
+    logger: context.logger,
+    bodyLimitBytes: configuration.bodyLimitBytes,
+    defaultTimeoutMs: configuration.requestTimeoutMs,
+  });
+};

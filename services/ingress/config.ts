@@ -1,0 +1,14 @@
+import { required, type ConfigurationOf } from '#runtime/config';
+import { PROCESS_SETTINGS, SETTINGS } from '#runtime/settings';
+
+export const INGRESS_SETTINGS = {
+  ...PROCESS_SETTINGS,
+  host: SETTINGS.host,
+  port: SETTINGS.port,
+  databaseUrl: required(SETTINGS.databaseUrl),
+  natsUrl: required(SETTINGS.natsUrl),
+  bodyLimitBytes: SETTINGS.bodyLimitBytes,
+  requestTimeoutMs: SETTINGS.requestTimeoutMs,
+};
+
+export type IngressConfiguration = ConfigurationOf<typeof INGRESS_SETTINGS>;

@@ -1,0 +1,19 @@
+import { createHttpService } from '#runtime/http-service';
+import { run } from '#runtime/run';
+import { areReady } from '#runtime/service';
+import { registerHealth } from '#web/health';
+import { createWebServer } from '#web/server';
+import { composeIngress } from './compose.ts';
+import { INGRESS_SETTINGS } from './config.ts';
+
+await run({
+  name: 'ingress',
+  settings: INGRESS_SETTINGS,
+  compose: async (configuration, context) => {
+    const ingress = await composeIngress(configuration, context);
+    const app = createWebServer({ logger: context.logger });
+    ingress.registerRoutes(app);
+    registerHealth(app, { ready: () => areReady([ingress]) });
+    return { services: [ingress, createHttpService(app, configuration)] };
+  },
+});

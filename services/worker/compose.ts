@@ -1,0 +1,45 @@
+import { createConfigurationChanges } from '#nats/configuration-changes';
+import { provisionStreams } from '#nats/provision';
+import { createProviderCredentials } from '#postgres/provider-credentials';
+import { openNats, openPostgres, type ProcessContext } from '#runtime/connections';
+import type { Service } from '#runtime/service';
+import { createSystemMint, systemClock } from '#runtime/system';
+import { createVault } from '#vault/vault';
+import type { WorkerConfiguration } from './config.ts';
+import { createWorker } from './service.ts';
+
+const POOL_MAX = 4;
+
+type Configuration = Pick<
+  WorkerConfiguration,
+  | 'databaseUrl'
+  | 'natsUrl'
+  | 'masterKey'
+  | 'workerProviders'
+  | 'workerConcurrency'
+  | 'allowPrivateUpstreams'
+  | 'drainTimeoutMs'
+>;
+
+/** Opens what a worker needs. */
+export const composeWorker = async (
+  configuration: Configuration,
+  context: ProcessContext,
+): Promise<Service> => {
+  const role = 'worker';
+  const database = await openPostgres(context, { url: configuration.databaseUrl, role, poolMax: POOL_MAX });
+  const connection = await openNats(context, { url: configuration.natsUrl, role });
+  await provisionStreams(connection);
+  return createWorker({
+    connection,
+    credentials: createProviderCredentials(database, createVault({ masterKey: configuration.masterKey })),
+    configurationChanges: createConfigurationChanges(connection),
+    providers: configuration.workerProviders,
+    concurrency: configuration.workerConcurrency,
+    allowPrivateUpstreams: configuration.allowPrivateUpstreams,
+    drainMs: configuration.drainTimeoutMs,
+    clock: systemClock,
+    mint: createSystemMint(),
+    logger: context.logger,
+  });
+};

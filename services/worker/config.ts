@@ -1,0 +1,16 @@
+import { required, type ConfigurationOf } from '#runtime/config';
+import { PROCESS_SETTINGS, SETTINGS } from '#runtime/settings';
+
+export const WORKER_SETTINGS = {
+  ...PROCESS_SETTINGS,
+  databaseUrl: required(SETTINGS.databaseUrl),
+  natsUrl: required(SETTINGS.natsUrl),
+  masterKey: required(SETTINGS.masterKey),
+  workerProviders: SETTINGS.workerProviders,
+  workerConcurrency: SETTINGS.workerConcurrency,
+  allowPrivateUpstreams: SETTINGS.allowPrivateUpstreams,
+  host: SETTINGS.host,
+  healthPort: SETTINGS.healthPort,
+};
+
+export type WorkerConfiguration = ConfigurationOf<typeof WORKER_SETTINGS>;
