@@ -6,14 +6,14 @@ import { areReady, type Service } from './service.ts';
 
 /** `/healthz` and `/readyz` for a process that serves no other HTTP; nothing where no port is given. */
 export const createHealthServices = (
-  configuration: { host: string; healthPort: number | null; drainTimeoutMs: number },
+  configuration: { host: string; healthPort: number | null },
   services: readonly Service[],
   logger: Logger,
 ): Service[] => {
-  const { host, healthPort, drainTimeoutMs } = configuration;
+  const { host, healthPort } = configuration;
   if (healthPort === null) return [];
   const app = createWebServer({ logger });
   registerHealth(app, { ready: () => areReady(services) });
-  const http = createHttpService(app, { host, port: healthPort, drainTimeoutMs });
+  const http = createHttpService(app, { host, port: healthPort, logger });
   return [{ ...http, name: 'health' }];
 };

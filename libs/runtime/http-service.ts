@@ -2,6 +2,7 @@
 import { createServer } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { listen } from '#web/listen';
+import type { Logger } from './logger.ts';
 import type { Service } from './service.ts';
 
 export type Address = { host: string; port: number };
@@ -38,9 +39,11 @@ const encodeUrl = (host: string, port: number): string => {
   return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`;
 };
 
+/** How long a stop waits for answers in hand before it breaks them off; long ones are drained before. */
+const STOP_WAIT_MS = 5_000;
+
 export type HttpOptions = Address & {
-  /** How long a stop waits for requests in hand before it breaks them off. */
-  drainTimeoutMs: number;
+  logger: Logger;
 };
 
 export const createHttpService = (app: FastifyInstance, options: HttpOptions): HttpService => {
@@ -56,9 +59,10 @@ export const createHttpService = (app: FastifyInstance, options: HttpOptions): H
       }
       const bound = app.server.address();
       url = encodeUrl(address.host, typeof bound === 'object' && bound !== null ? bound.port : address.port);
+      options.logger.info({ url }, 'listening');
     },
     stop: async () => {
-      const breakOff = setTimeout(() => app.server.closeAllConnections(), options.drainTimeoutMs);
+      const breakOff = setTimeout(() => app.server.closeAllConnections(), STOP_WAIT_MS);
       await app.close();
       clearTimeout(breakOff);
     },

@@ -43,6 +43,7 @@ export const composeEverything = async (
     ready: async () =>
       (await areReady([metering, worker, ingress])) && (await control.ready().catch(() => false)),
   });
-  const http = createHttpService(app, configuration);
-  return { app, http, services: [metering, worker, ingress, http] };
+  const http = createHttpService(app, { ...configuration, logger: context.logger });
+  // Stopped in reverse: open requests are finished first, while all they need still runs.
+  return { app, http, services: [metering, worker, http, ingress] };
 };

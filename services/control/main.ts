@@ -13,6 +13,6 @@ await run({
     const app = createWebServer({ logger: context.logger });
     control.registerRoutes(app);
     registerHealth(app, { ready: () => control.ready().catch(() => false) });
-    return { services: [createHttpService(app, configuration)] };
+    return { services: [createHttpService(app, { ...configuration, logger: context.logger })] };
   },
 });

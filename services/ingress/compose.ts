@@ -11,7 +11,7 @@ const POOL_MAX = 8;
 
 type Configuration = Pick<
   IngressConfiguration,
-  'databaseUrl' | 'natsUrl' | 'bodyLimitBytes' | 'requestTimeoutMs'
+  'databaseUrl' | 'natsUrl' | 'bodyLimitBytes' | 'requestTimeoutMs' | 'drainTimeoutMs'
 >;
 
 /** Opens what the ingress needs. */
@@ -31,5 +31,6 @@ export const composeIngress = async (configuration: Configuration, context: Proc
     logger: context.logger,
     bodyLimitBytes: configuration.bodyLimitBytes,
     defaultTimeoutMs: configuration.requestTimeoutMs,
+    drainMs: configuration.drainTimeoutMs,
   });
 };

@@ -14,6 +14,7 @@ await run({
     const app = createWebServer({ logger: context.logger });
     ingress.registerRoutes(app);
     registerHealth(app, { ready: () => areReady([ingress]) });
-    return { services: [ingress, createHttpService(app, configuration)] };
+    // Stopped in reverse: open requests are finished before their connections are closed.
+    return { services: [createHttpService(app, { ...configuration, logger: context.logger }), ingress] };
   },
 });
