@@ -8,7 +8,7 @@ import { prepareDatabase } from '#services/migrate/prepare-database';
 import { PROVIDER_IDS } from '#contracts/vocabulary';
 import { createTenant, type TestTenant, type TenantOptions } from './tenant.ts';
 
-export { startProcess, type StartedProcess } from './flo2-process.ts';
+export { launchProcess, startProcess, type StartedProcess } from './flo2-process.ts';
 export { createTenant, type TestTenant, type TenantOptions } from './tenant.ts';
 
 export type StartOptions = {
