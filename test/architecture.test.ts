@@ -61,6 +61,8 @@ describe('the rules', () => {
     ['libs/runtime/run.ts', 'pg'],
     ['services/worker/service.ts', '#services/ingress/service'],
     ['services/worker/service.ts', 'drizzle-orm/pg-core'],
+    ['services/worker/service.ts', '@nats-io/transport-node'],
+    ['services/worker/service.ts', '@pydantic/genai-prices'],
     ['services/worker/service.ts', '#test/support/services'],
     ['libs/utilities/text.ts', 'zod'],
   ])('refuse that %s imports %s', (path, specifier) => {
@@ -99,6 +101,16 @@ describe('the rules', () => {
     expect(
       findForbiddenImports(graphOf({ 'libs/postgres/x.ts': `${text.replace('X', '#nats/x')}\n` })),
     ).toHaveLength(1);
+  });
+
+  it('let services pass on what an adapter opened, by its type alone', () => {
+    const typed = "import type { NatsConnection } from '@nats-io/transport-node';\n";
+    const valued = "import { connect } from '@nats-io/transport-node';\n";
+    const problemsOf = (text: string) =>
+      findForbiddenImports(graphOf({ 'services/worker/service.ts': text }));
+    expect(problemsOf(typed)).toEqual([]);
+    expect(problemsOf(typed + valued)).toHaveLength(1);
+    expect(findForbiddenImports(graphOf({ 'libs/postgres/ledger.ts': typed }))).toHaveLength(1);
   });
 
   it('take no text for an import, and no import for text', () => {

@@ -1,11 +1,10 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { runAttached, runQuietly } from './run.mjs';
 
 /** The quick ones first; the tests come last, so that the end of the output is their summary. */
 const CHECKS = [
   { name: 'types', program: 'tsc', args: ['-p', '.'] },
-  { name: 'lint', program: 'oxlint', args: ['--type-aware'], onlyWith: '.oxlintrc.json' },
+  { name: 'lint', program: 'oxlint', args: ['--type-aware'] },
   { name: 'format', program: 'oxfmt', args: ['--check', '.'] },
 ];
 
@@ -19,8 +18,7 @@ const CHECKS = [
  */
 export const runChecks = async (root, env, { withTests, testArguments }) => {
   const programs = join(root, 'node_modules', '.bin');
-  for (const { name, program, args, onlyWith } of CHECKS) {
-    if (onlyWith !== undefined && !existsSync(join(root, onlyWith))) continue;
+  for (const { name, program, args } of CHECKS) {
     const startedMs = Date.now();
     const { exitCode, output } = await runQuietly(join(programs, program), args, { cwd: root, env });
     const seconds = ((Date.now() - startedMs) / 1_000).toFixed(1);

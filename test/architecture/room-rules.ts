@@ -1,16 +1,19 @@
 /** The rules of the house over its graph of imports; ARCHITECTURE.md says them in words. */
-import type { SourceFile, SourceGraph } from './source-graph.ts';
+import type { Import, SourceFile, SourceGraph } from './source-graph.ts';
 
 type Room = {
   /** The rooms it may import, besides itself; a longer path allows that one file alone. */
   rooms: readonly string[];
   /** The packages it may import; a name also allows what is under it. `node:` allows Node's builtins. */
   packages: readonly string[];
+  /** Those of which it may only know the types: it passes on what an adapter opened. */
+  types?: readonly string[];
 };
 
 const CORE = ['libs/contracts', 'libs/domain'];
 const PURE = ['libs/contracts', 'libs/domain/errors.ts'];
 const ADAPTERS = ['nats', 'postgres', 'http', 'vault', 'web', 'embedded'].map((name) => `libs/${name}`);
+const HANDLES = ['@nats-io/transport-node', 'fastify', 'pg'];
 const LIBRARIES = [...CORE, 'libs/surfaces', 'libs/providers', ...ADAPTERS, 'libs/runtime'];
 
 const ROOMS: Readonly<Record<string, Room>> = {
@@ -28,13 +31,19 @@ const ROOMS: Readonly<Record<string, Room>> = {
   'libs/runtime': {
     rooms: LIBRARIES.filter((name) => name !== 'libs/runtime'),
     packages: ['zod', 'node:', 'pino'],
+    types: HANDLES,
   },
   'services/migrate': {
     // The list prices are put into the price book where its table is made.
     rooms: [...LIBRARIES, 'services/metering/genai-prices.ts'],
     packages: ['zod', 'node:'],
   },
-  services: { rooms: LIBRARIES, packages: ['zod', 'node:', 'fastify', '@pydantic/genai-prices'] },
+  'services/metering': {
+    rooms: LIBRARIES,
+    packages: ['zod', 'node:', '@pydantic/genai-prices'],
+    types: HANDLES,
+  },
+  services: { rooms: LIBRARIES, packages: ['zod', 'node:'], types: HANDLES },
 };
 
 /** Put together all roles in one process, with the demo's simulators. */
@@ -60,8 +69,8 @@ const mayImport = (path: string, target: string, rule: Room): boolean => {
   return room === ALL_ROLES && (target.startsWith('services/') || target.startsWith('test/simulators/'));
 };
 
-const mayUsePackage = (specifier: string, rule: Room): boolean =>
-  rule.packages.some(
+const mayUsePackage = ({ specifier, isTypeOnly }: Import, rule: Room): boolean =>
+  [...rule.packages, ...(isTypeOnly ? (rule.types ?? []) : [])].some(
     (allowed) =>
       specifier === allowed || specifier.startsWith(allowed.endsWith(':') ? allowed : `${allowed}/`),
   );
@@ -76,8 +85,9 @@ export const findForbiddenImports = (graph: SourceGraph): string[] => {
       problems.push(`${path}: ${room} is no room of the house`);
       continue;
     }
-    for (const { specifier, target } of graph.imports.get(path) ?? []) {
-      const allowed = target === null ? mayUsePackage(specifier, rule) : mayImport(path, target, rule);
+    for (const found of graph.imports.get(path) ?? []) {
+      const { specifier, target } = found;
+      const allowed = target === null ? mayUsePackage(found, rule) : mayImport(path, target, rule);
       if (!allowed) problems.push(`${path}: ${room} may not import ${specifier}`);
     }
   }

@@ -12,6 +12,8 @@ export type Import = {
   specifier: string;
   /** The file it leads to, null for a package or a builtin of Node. */
   target: string | null;
+  /** Gone before the program runs. */
+  isTypeOnly: boolean;
 };
 
 export type SourceGraph = {
@@ -34,20 +36,23 @@ const IMPORTS = [
 const STATEMENTS = /^import\s/gm;
 
 /**
- * The specifiers a source names: static imports and re-exports, of values and types, and dynamic ones
- * with a literal. It counts on the formatter, which puts a statement at the start of a line and prefers
- * single quotes. Throws where a statement is one it cannot read, so that none goes by unseen.
+ * What a source imports: statements and re-exports, of values and types, and dynamic imports of a literal.
+ * It counts on the formatter, which puts a statement at the start of a line and prefers single quotes.
+ * Throws where a statement is one it cannot read, so that none goes by unseen.
  */
-export const findSpecifiers = ({ path, text }: SourceFile): string[] => {
-  const found = IMPORTS.map((pattern) => [...text.matchAll(pattern)].map(([, specifier = '']) => specifier));
-  const statements = [...text.matchAll(STATEMENTS)].length;
-  const [withNames = [], bare = []] = found;
-  if (withNames.length + bare.length !== statements) {
-    throw new Error(
-      `${path}: ${statements} import statements, of which ${withNames.length + bare.length} can be read`,
-    );
+export const findSpecifiers = ({ path, text }: SourceFile): Pick<Import, 'specifier' | 'isTypeOnly'>[] => {
+  const [statements, bare, ...others] = IMPORTS.map((pattern) => [...text.matchAll(pattern)]);
+  const read = (statements?.length ?? 0) + (bare?.length ?? 0);
+  const present = [...text.matchAll(STATEMENTS)].length;
+  if (read !== present)
+    throw new Error(`${path}: ${present} import statements, of which ${read} can be read`);
+
+  const found = new Map<string, boolean>();
+  for (const [whole, specifier = ''] of [statements, bare, ...others].flatMap((matches) => matches ?? [])) {
+    const isTypeOnly = /^(?:import|export)\s+type\s/.test(whole);
+    found.set(specifier, isTypeOnly && (found.get(specifier) ?? true));
   }
-  return [...new Set(found.flat())];
+  return [...found].map(([specifier, isTypeOnly]) => ({ specifier, isTypeOnly }));
 };
 
 /** Null for a package or a builtin; otherwise a path, whether there is such a file or not. */
@@ -67,9 +72,9 @@ export const buildGraph = (files: readonly SourceFile[], aliases: Aliases): Sour
   imports: new Map(
     files.map((file) => [
       file.path,
-      findSpecifiers(file).map((specifier) => ({
-        specifier,
-        target: resolveSpecifier(file.path, specifier, aliases),
+      findSpecifiers(file).map((found) => ({
+        ...found,
+        target: resolveSpecifier(file.path, found.specifier, aliases),
       })),
     ]),
   ),
