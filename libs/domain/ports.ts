@@ -68,6 +68,8 @@ export type AttemptEventSource = {
    * list when none came. Rejects when the stream cannot be reached.
    */
   fetch: (options: { maxMessages: number; expiresMs: number }) => Promise<ReceivedEvent[]>;
+  /** Asks for no more, and hands back what was delivered and not fetched; a fetch under way ends. Never rejects. */
+  release: () => Promise<void>;
 };
 
 export type PricedEvent = {

@@ -1,29 +1,127 @@
-import { jetstream } from '@nats-io/jetstream';
+import { setImmediate as untilIdle, setTimeout as sleep } from 'node:timers/promises';
+import { jetstream, type Consumer, type ConsumerMessages, type JsMsg } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { EVENT_STREAM, METERING_CONSUMER } from '#contracts/subjects';
 import type { AttemptEventSource, ReceivedEvent } from '#domain/ports';
 
+/** A server that is away hands nothing out either. */
+const RELEASE_WAIT_MS = 1_000;
+
+type FetchOptions = Parameters<AttemptEventSource['fetch']>[0];
+
+/** A request for messages that the server still answers, and the message it will bring next. */
+class Pull {
+  readonly #messages: ConsumerMessages;
+  readonly #iterator: AsyncIterator<JsMsg>;
+  #next: Promise<IteratorResult<JsMsg>>;
+  ended = false;
+
+  constructor(messages: ConsumerMessages) {
+    this.#messages = messages;
+    this.#iterator = messages[Symbol.asyncIterator]();
+    this.#next = this.#askNext();
+  }
+
+  #askNext(): Promise<IteratorResult<JsMsg>> {
+    const next = this.#iterator.next();
+    // Whoever takes next is told of a failure; until then nobody listens.
+    next.catch(() => undefined);
+    return next;
+  }
+
+  /** The next message; null when the pull ends before, or `patience` does. Rejects where the pull failed. */
+  async take(patience?: Promise<null>): Promise<JsMsg | null> {
+    try {
+      const result = await (patience === undefined ? this.#next : Promise.race([this.#next, patience]));
+      if (result === null) return null;
+      this.ended = result.done === true;
+      if (result.done === true) return null;
+      this.#next = this.#askNext();
+      return result.value;
+    } catch (error) {
+      this.ended = true;
+      throw error;
+    }
+  }
+
+  /** The server sends no more; what it has sent can still be taken. */
+  stop(): void {
+    this.#messages.stop();
+  }
+}
+
+const encodeReceived = (message: JsMsg): ReceivedEvent => ({
+  bytes: message.data,
+  streamSequence: BigInt(message.seq),
+  deliveryCount: message.info.deliveryCount,
+  ack: async () => {
+    if (!(await message.ackAck())) throw new Error('the acknowledgement was not confirmed');
+  },
+  retryLater: () => message.nak(),
+});
+
+/**
+ * Keeps a pull over several fetches: to leave one early would drop what the server sends meanwhile, and
+ * that would then wait for its redelivery.
+ */
+class PullingSource implements AttemptEventSource {
+  readonly #connection: NatsConnection;
+  readonly #consumer: Consumer;
+  #pull: Pull | null = null;
+  #inFlight: Promise<ReceivedEvent[]> | null = null;
+
+  constructor(connection: NatsConnection, consumer: Consumer) {
+    this.#connection = connection;
+    this.#consumer = consumer;
+  }
+
+  /** One at a time; who waited for a fetch that found nothing has found nothing too. */
+  async fetch(options: FetchOptions): Promise<ReceivedEvent[]> {
+    while (this.#inFlight !== null) {
+      const others = await this.#inFlight.catch(() => null);
+      if (others?.length === 0) return [];
+    }
+    this.#inFlight = this.#fetchNow(options);
+    try {
+      return await this.#inFlight;
+    } finally {
+      this.#inFlight = null;
+    }
+  }
+
+  async #fetchNow({ maxMessages, expiresMs }: FetchOptions): Promise<ReceivedEvent[]> {
+    if (this.#pull === null || this.#pull.ended) {
+      const options = { max_messages: maxMessages, expires: expiresMs };
+      this.#pull = new Pull(await this.#consumer.fetch(options));
+    }
+    const received: ReceivedEvent[] = [];
+    let message = await this.#pull.take();
+    while (message !== null) {
+      received.push(encodeReceived(message));
+      if (received.length === maxMessages) break;
+      // What the stream holds is on its way; of what comes later, only what is here already.
+      const patience = message.info.pending > 0 ? undefined : untilIdle(null);
+      message = await this.#pull.take(patience);
+    }
+    return received;
+  }
+
+  async release(): Promise<void> {
+    this.#pull?.stop();
+    // The server must know before anything is handed back, or it would hand it to this pull again.
+    const flushed = this.#connection.flush().catch(() => undefined);
+    await Promise.race([flushed, sleep(RELEASE_WAIT_MS, undefined, { ref: false })]);
+    await this.#inFlight?.catch(() => null);
+    while (this.#pull !== null && !this.#pull.ended) {
+      const message = await this.#pull.take().catch(() => null);
+      message?.nak();
+    }
+  }
+}
+
 /** The durable consumer that metering reads; `provisionStreams` made it. */
-export const openAttemptEventSource = async (connection: NatsConnection): Promise<AttemptEventSource> => {
-  const consumer = await jetstream(connection).consumers.get(EVENT_STREAM.name, METERING_CONSUMER);
-  return {
-    fetch: async ({ maxMessages, expiresMs }) => {
-      const received: ReceivedEvent[] = [];
-      const messages = await consumer.fetch({ max_messages: maxMessages, expires: expiresMs });
-      for await (const message of messages) {
-        received.push({
-          bytes: message.data,
-          streamSequence: BigInt(message.seq),
-          deliveryCount: message.info.deliveryCount,
-          ack: async () => {
-            if (!(await message.ackAck())) throw new Error('the acknowledgement was not confirmed');
-          },
-          retryLater: () => message.nak(),
-        });
-        // A fetch ends only with its full number or its time; what is there now is enough.
-        if (message.info.pending === 0) break;
-      }
-      return received;
-    },
-  };
-};
+export const openAttemptEventSource = async (connection: NatsConnection): Promise<AttemptEventSource> =>
+  new PullingSource(
+    connection,
+    await jetstream(connection).consumers.get(EVENT_STREAM.name, METERING_CONSUMER),
+  );

@@ -114,6 +114,8 @@ export const consume = async (options: ConsumeOptions): Promise<void> => {
       }
     }
     if (!recorded) {
+      // First, so that what is handed back does not come here again.
+      await source.release();
       for (const received of batch) received.retryLater();
       return;
     }

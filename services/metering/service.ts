@@ -41,7 +41,10 @@ export const createMetering = (options: MeteringOptions): Metering => {
       if (running === null) return;
       const { stopping, finished } = running;
       stopping.abort();
+      // Once so that nobody waits for events, and again for what a fetch just begun has brought.
+      await options.source.release();
       await finished;
+      await options.source.release();
       running = null;
       reachable.fill(false);
     },

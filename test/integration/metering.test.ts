@@ -1,13 +1,10 @@
-import {
-  AckPolicy,
-  jetstream,
-  jetstreamManager,
-  RetentionPolicy,
-  type JetStreamClient,
-} from '@nats-io/jetstream';
+import { jetstream, type JetStreamClient } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { attemptEventSubject, EVENT_STREAM, METERING_CONSUMER } from '#contracts/subjects';
 import type { AttemptEventSource } from '#domain/ports';
+import { openAttemptEventSource } from '#nats/attempt-event-source';
+import { provisionStreams } from '#nats/provision';
 import type { Database } from '#postgres/database';
 import { queryUsage } from '#postgres/usage-query';
 import { createMetering, type Metering } from '#services/metering/service';
@@ -23,10 +20,6 @@ let client: JetStreamClient;
 let source: AttemptEventSource;
 let metering: Metering | undefined;
 
-const STREAM = 'EVT_TEST';
-const SUBJECT = 'test.evt';
-const CONSUMER = 'metering';
-
 beforeAll(async () => {
   const nats = await startNats();
   stopNats = nats.stop;
@@ -35,36 +28,9 @@ beforeAll(async () => {
 
   const { host, username, password } = new URL(nats.url);
   connection = await connect({ servers: host, user: username, pass: password });
-  const manager = await jetstreamManager(connection);
-  await manager.streams.add({ name: STREAM, subjects: [SUBJECT], retention: RetentionPolicy.Limits });
-  await manager.consumers.add(STREAM, {
-    durable_name: CONSUMER,
-    ack_policy: AckPolicy.Explicit,
-    ack_wait: 30_000_000_000,
-    max_ack_pending: 10_000,
-  });
+  await provisionStreams(connection);
   client = jetstream(connection);
-  const consumer = await client.consumers.get(STREAM, CONSUMER);
-  source = {
-    fetch: async ({ maxMessages, expiresMs }) => {
-      const received: Awaited<ReturnType<AttemptEventSource['fetch']>> = [];
-      const messages = await consumer.fetch({ max_messages: maxMessages, expires: expiresMs });
-      for await (const message of messages) {
-        received.push({
-          bytes: message.data,
-          streamSequence: BigInt(message.seq),
-          deliveryCount: message.info.deliveryCount,
-          ack: async () => {
-            if (!(await message.ackAck())) throw new Error('not acknowledged');
-          },
-          retryLater: () => message.nak(),
-        });
-        // Otherwise the fetch waits for its full number or its end.
-        if (message.info.pending === 0) break;
-      }
-      return received;
-    },
-  };
+  source = await openAttemptEventSource(connection);
 });
 
 afterEach(async () => {
@@ -91,11 +57,12 @@ const startMetering = async (changes: Partial<Parameters<typeof createMetering>[
   return metering;
 };
 
+const SUBJECT = attemptEventSubject(seededMint(2, EVENT_TIME_MS).mint('ten'));
 const publish = (payload: unknown) =>
   client.publish(SUBJECT, typeof payload === 'string' ? payload : JSON.stringify(payload));
 
 const pending = async () => {
-  const info = await (await client.consumers.get(STREAM, CONSUMER)).info();
+  const info = await (await client.consumers.get(EVENT_STREAM.name, METERING_CONSUMER)).info();
   return info.num_pending + info.num_ack_pending;
 };
 const drained = () =>
@@ -119,6 +86,24 @@ describe('metering', () => {
     expect(rows).toHaveLength(1_200);
     expect(new Set(rows.map((row) => row.cost_pico_usd))).toEqual(new Set(['210000000']));
     await vi.waitFor(() => expect(service.ready()).toBe(true), { timeout: 10_000, interval: 25 });
+  });
+
+  it('records events as they trickle in, each at its first delivery', async () => {
+    const events = Array.from({ length: 2_000 }, () => attemptEventOf());
+    const deliveryCounts = new Set<number>();
+    const counted: AttemptEventSource = {
+      release: () => source.release(),
+      fetch: async (options) => {
+        const received = await source.fetch(options);
+        for (const { deliveryCount } of received) deliveryCounts.add(deliveryCount);
+        return received;
+      },
+    };
+    await startMetering({ source: counted });
+    for (const event of events) await publish(event);
+    await drained();
+    expect(await costsOf(events.map((event) => event.attemptId))).toHaveLength(2_000);
+    expect(deliveryCounts).toEqual(new Set([1]));
   });
 
   it('puts what is no event into quarantine, tolerates new fields, and goes on', async () => {
@@ -189,6 +174,7 @@ describe('metering', () => {
     const event = attemptEventOf();
     let lost = 0;
     const forgetful: AttemptEventSource = {
+      release: () => source.release(),
       fetch: async (options) =>
         (await source.fetch(options)).map((received) => ({
           ...received,
