@@ -1,8 +1,9 @@
 /** The life of a process: configuration, start, signals, drain, end. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createLogger, type Logger } from './logger.ts';
 import { prepare, say, type Preparation } from './prepare.ts';
 import { createResources, InterruptedError, type Resources } from './resources.ts';
-import { startServices, stopServices, type Service } from './service.ts';
+import { areReady, startServices, stopServices, type Service } from './service.ts';
 
 export type ProcessConfiguration = { logLevel: string; drainTimeoutMs: number };
 
@@ -29,13 +30,18 @@ export type Role<Configuration extends ProcessConfiguration> = Preparation<Confi
 };
 
 const EXIT_FAILED = 1;
+/** Sent to a whole process group, one signal comes twice: from the sender and from the parent that passes it on. */
+const REPEATED_SIGNAL_MS = 1_000;
+const READY_POLL_MS = 50;
+const READY_POLLS_UNTIL_WARNING = 200;
 /** For what follows the draining: breaking off what is left, storing the last events. */
 const CLOSE_GRACE_MS = 10_000;
 
 type Ending = { exitCode: number; reason: string };
 
 /**
- * Resolves at the first signal or failure. A second signal ends the process at once, whatever it does.
+ * Resolves at the first signal or failure. A second signal, a moment later, ends the process at once,
+ * whatever it does.
  */
 const watchForEnd = (logger: Logger, onEnd: () => void) => {
   const { promise, resolve } = Promise.withResolvers<Ending>();
@@ -43,10 +49,12 @@ const watchForEnd = (logger: Logger, onEnd: () => void) => {
     resolve(ending);
     onEnd();
   };
-  let signals = 0;
+  let firstSignalMs: number | null = null;
   const onSignal = (signal: NodeJS.Signals): void => {
-    signals += 1;
-    if (signals === 1) return end({ exitCode: 0, reason: signal });
+    const nowMs = performance.now();
+    firstSignalMs ??= nowMs;
+    if (nowMs === firstSignalMs) return end({ exitCode: 0, reason: signal });
+    if (nowMs - firstSignalMs < REPEATED_SIGNAL_MS) return;
     logger.warn({ signal }, 'stopping at once; what was in hand is left');
     process.exit(EXIT_FAILED);
   };
@@ -62,6 +70,21 @@ const watchForEnd = (logger: Logger, onEnd: () => void) => {
     end({ exitCode: EXIT_FAILED, reason });
   };
   return { ended: promise, fail };
+};
+
+/** Started is not yet able: a service may still be trying to reach what it works on. */
+const tellWhenReady = async (
+  services: readonly Service[],
+  logger: Logger,
+  ended: Promise<unknown>,
+): Promise<void> => {
+  let isEnding = false;
+  void ended.then(() => (isEnding = true));
+  for (let polls = 1; !isEnding; polls += 1) {
+    if (await areReady(services)) return logger.info('ready');
+    if (polls === READY_POLLS_UNTIL_WARNING) logger.warn('started, but not all of it can work yet');
+    await sleep(READY_POLL_MS, undefined, { ref: false });
+  }
 };
 
 /**
@@ -89,7 +112,7 @@ export const run = async <Configuration extends ProcessConfiguration>(
     const { services, onStarted } = await role.compose(configuration, context);
     await startServices(services, (service) => started.push(service));
     await onStarted?.();
-    logger.info('ready');
+    void tellWhenReady(services, logger, ended);
     const ending = await ended;
     exitCode = ending.exitCode;
     logger.info({ reason: ending.reason }, 'stopping');
@@ -110,7 +133,7 @@ export const run = async <Configuration extends ProcessConfiguration>(
   const failures = [...report.failed, ...(await resources.closeAll())];
   for (const { name, error } of failures) logger.error({ err: error }, `${name} did not stop well`);
   if (failures.length > 0 && exitCode === 0) exitCode = EXIT_FAILED;
-  logger.info('stopped');
+  if (started.length > 0) logger.info('stopped');
   process.exit(exitCode);
 };
 

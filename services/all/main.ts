@@ -1,11 +1,12 @@
 /** `npm start`: every role in one process, with a Postgres and a nats-server of its own where none is given. */
 import { join } from 'node:path';
+import { z } from 'zod';
 import { probeAddress } from '#runtime/http-service';
 import { run, type Composition, type RoleContext } from '#runtime/run';
 import { prepareDatabase } from '#services/migrate/prepare-database';
 import { composeEverything } from './compose.ts';
 import { ALL_SETTINGS, checkAll, type AllConfiguration } from './config.ts';
-import { createControlClient } from './control-client.ts';
+import { createControlClient, type ControlClient } from './control-client.ts';
 import { openDataDirectory } from './data-directory.ts';
 import { startDemo } from './demo.ts';
 import { startMissingServers } from './embedded.ts';
@@ -13,6 +14,9 @@ import { importProviderKeys } from './first-start.ts';
 import { describeFirstSteps, describeImport, describeNewAdminKey } from './greeting.ts';
 
 const show = (text: string): void => void process.stdout.write(`${text}\n`);
+
+const isEmpty = async (control: ControlClient): Promise<boolean> =>
+  (await control.find('/tenants', z.unknown(), () => true)) === null;
 
 const compose = async (configuration: AllConfiguration, context: RoleContext): Promise<Composition> => {
   const isDemo = context.flags.has('demo');
@@ -54,7 +58,7 @@ const compose = async (configuration: AllConfiguration, context: RoleContext): P
     const { imported, remarks } = await importProviderKeys(configuration, control, directory);
     for (const remark of remarks) show(remark);
     if (imported !== null) show(`${describeImport(url, imported.apiKey, imported.providers)}\n`);
-    else show(`${describeFirstSteps(url, storedAdminKey?.path ?? null)}\n`);
+    else if (await isEmpty(control)) show(`${describeFirstSteps(url, storedAdminKey?.path ?? null)}\n`);
   };
   return { services, onStarted: greet };
 };
