@@ -53,6 +53,8 @@ describe('services', () => {
     const all = [recorded('a', []), recorded('b', [], { ready: () => Promise.resolve(true) })];
     expect(await areReady(all)).toBe(true);
     expect(await areReady([...all, recorded('c', [], { ready: () => false })])).toBe(false);
+    const broken = recorded('d', [], { ready: () => Promise.reject(new Error('no')) });
+    expect(await areReady([...all, broken])).toBe(false);
   });
 });
 

@@ -16,11 +16,16 @@ export type StopReport = {
   failed: readonly { name: string; error: unknown }[];
 };
 
-export const areReady = async (services: readonly Service[]): Promise<boolean> => {
-  for (const service of services) {
-    if (!(await service.ready())) return false;
+/** One that cannot tell counts as not ready. */
+export const areReady = async (services: readonly Pick<Service, 'ready'>[]): Promise<boolean> => {
+  try {
+    for (const service of services) {
+      if (!(await service.ready())) return false;
+    }
+    return true;
+  } catch {
+    return false;
   }
-  return true;
 };
 
 /** One after another, in this order. When one rejects, those already started are for the caller to stop. */

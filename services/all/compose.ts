@@ -39,10 +39,7 @@ export const composeEverything = async (
   const app = createWebServer({ logger: context.logger });
   control.registerRoutes(app);
   ingress.registerRoutes(app);
-  registerHealth(app, {
-    ready: async () =>
-      (await areReady([metering, worker, ingress])) && (await control.ready().catch(() => false)),
-  });
+  registerHealth(app, { ready: () => areReady([metering, worker, ingress, control]) });
   const http = createHttpService(app, { ...configuration, logger: context.logger });
   // Stopped in reverse: open requests are finished first, while all they need still runs.
   return { app, http, services: [metering, worker, http, ingress] };

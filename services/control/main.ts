@@ -1,5 +1,6 @@
 import { createHttpService } from '#runtime/http-service';
 import { run } from '#runtime/run';
+import { areReady } from '#runtime/service';
 import { registerHealth } from '#web/health';
 import { createWebServer } from '#web/server';
 import { composeControl } from './compose.ts';
@@ -12,7 +13,7 @@ await run({
     const control = await composeControl(configuration, context);
     const app = createWebServer({ logger: context.logger });
     control.registerRoutes(app);
-    registerHealth(app, { ready: () => control.ready().catch(() => false) });
+    registerHealth(app, { ready: () => areReady([control]) });
     return { services: [createHttpService(app, { ...configuration, logger: context.logger })] };
   },
 });
