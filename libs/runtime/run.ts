@@ -78,9 +78,9 @@ const tellWhenReady = async (
   logger: Logger,
   ended: Promise<unknown>,
 ): Promise<void> => {
-  let isEnding = false;
-  void ended.then(() => (isEnding = true));
-  for (let polls = 1; !isEnding; polls += 1) {
+  const ending = new AbortController();
+  void ended.then(() => ending.abort());
+  for (let polls = 1; !ending.signal.aborted; polls += 1) {
     if (await areReady(services)) return logger.info('ready');
     if (polls === READY_POLLS_UNTIL_WARNING) logger.warn('started, but not all of it can work yet');
     await sleep(READY_POLL_MS, undefined, { ref: false });
