@@ -1,0 +1,179 @@
+import { KEYS_PER_TARGET_MAX, type PlanStep, type RequestPlan } from '#contracts/dispatch';
+import { PROVIDER_IDS, type ProviderId } from '#contracts/vocabulary';
+import type { ApiKey } from './api-key.ts';
+import { FloError } from './errors.ts';
+import { matchesAnyGlob } from './glob.ts';
+import type { RoutableProviderKey, Route, RouteTarget, TenantRouting } from './tenant-routing.ts';
+
+const ATTEMPTS_DEFAULT = 3;
+const NAME_LENGTH_MAX = 256;
+
+export type PlanInput = {
+  /** What the client wrote in `model`. */
+  model: string;
+  routing: TenantRouting;
+  apiKey: Pick<ApiKey, 'models'>;
+  /** A provider's models by the price book. */
+  listedModels: (provider: ProviderId) => readonly string[];
+  /** In [0, 1). */
+  random: () => number;
+};
+
+const isProvider = (name: string): name is ProviderId => PROVIDER_IDS.some((provider) => provider === name);
+
+const quote = (name: string): string => `"${name.slice(0, 100)}"`;
+
+/** Whether a key is meant for a model: by its own globs, else for anything of its provider. */
+const mayServe = (key: RoutableProviderKey, model: string): boolean =>
+  key.models === null || matchesAnyGlob(key.models, model);
+
+/** Whether a key is known to have a model: by its own globs, else by the price book. */
+const isKnownToServe = (key: RoutableProviderKey, model: string, input: PlanInput): boolean =>
+  key.models === null ? input.listedModels(key.provider).includes(model) : matchesAnyGlob(key.models, model);
+
+/** A random order in which a key of twice the weight comes first twice as often. */
+const byWeight = (keys: RoutableProviderKey[], random: () => number): RoutableProviderKey[] =>
+  keys
+    // Exponential draws: the smallest of them falls to a key in proportion to its weight.
+    .map((key) => ({ key, draw: -Math.log(1 - random()) / Math.max(key.weight, Number.MIN_VALUE) }))
+    .sort((one, other) => one.draw - other.draw)
+    .map(({ key }) => key);
+
+const stepOf = (
+  provider: ProviderId,
+  model: string,
+  keys: RoutableProviderKey[],
+  input: PlanInput,
+): PlanStep => ({
+  provider,
+  model,
+  providerKeyIds: byWeight(keys, input.random)
+    .slice(0, KEYS_PER_TARGET_MAX)
+    .map((key) => key.id),
+});
+
+const planQualified = (
+  provider: string,
+  model: string,
+  keys: readonly RoutableProviderKey[],
+  input: PlanInput,
+): PlanStep => {
+  if (!isProvider(provider)) {
+    throw new FloError(
+      'model_not_found',
+      `There is no provider ${quote(provider)}: write one of ${PROVIDER_IDS.map((id) => `${id}/<model>`).join(', ')}.`,
+      { param: 'model' },
+    );
+  }
+  const usable = keys.filter((key) => key.provider === provider && mayServe(key, model));
+  if (model === '' || usable.length === 0) {
+    throw new FloError(
+      'model_not_found',
+      `No provider key of ${provider} serves ${quote(model)}: register one, or let an existing one serve it.`,
+      { param: 'model' },
+    );
+  }
+  return stepOf(provider, model, usable, input);
+};
+
+const planBare = (model: string, keys: readonly RoutableProviderKey[], input: PlanInput): PlanStep => {
+  const usable = keys.filter((key) => isKnownToServe(key, model, input));
+  const providers = [...new Set(usable.map((key) => key.provider))];
+  const [provider, ...others] = providers;
+  if (provider === undefined) {
+    throw new FloError(
+      'model_not_found',
+      `No route is called ${quote(model)} and no provider key serves a model of that name. Write provider/model, such as openai/gpt-4o-mini, or ask GET /v1/models.`,
+      { param: 'model' },
+    );
+  }
+  if (others.length > 0) {
+    throw new FloError(
+      'model_not_found',
+      `Several providers serve ${quote(model)}: write one of ${providers.map((id) => `${id}/${model}`).join(', ')}.`,
+      { param: 'model' },
+    );
+  }
+  return stepOf(provider, model, usable, input);
+};
+
+const planTarget = (target: RouteTarget, input: PlanInput): PlanStep => {
+  const { providerKeys } = input.routing;
+  const keys =
+    target.providerKeyId === undefined
+      ? providerKeys
+      : providerKeys.filter((key) => key.id === target.providerKeyId);
+  const slash = target.model.indexOf('/');
+  return slash < 0
+    ? planBare(target.model, keys, input)
+    : planQualified(target.model.slice(0, slash), target.model.slice(slash + 1), keys, input);
+};
+
+/** Targets that no key serves any more are passed over, as long as one is left. */
+const planRoute = (route: Route, input: PlanInput): PlanStep[] => {
+  const steps: PlanStep[] = [];
+  for (const target of route.targets) {
+    try {
+      steps.push(planTarget(target, input));
+    } catch (error) {
+      if (!(error instanceof FloError)) throw error;
+    }
+  }
+  if (steps.length === 0) {
+    throw new FloError(
+      'model_not_found',
+      `None of the targets of the route ${quote(route.name)} is served by a provider key: register one that serves ${route.targets.map(({ model }) => quote(model)).join(' or ')}.`,
+      { param: 'model' },
+    );
+  }
+  return steps;
+};
+
+const isAllowed = (apiKey: PlanInput['apiKey'], name: string): boolean =>
+  apiKey.models === null || matchesAnyGlob(apiKey.models, name);
+
+const refuseModel = (name: string): never => {
+  throw new FloError('forbidden', `This API key may not use ${quote(name)}.`, { param: 'model' });
+};
+
+/**
+ * Where a request may go, in order. A route's name comes before a model's. Throws `FloError`:
+ * `model_not_found` with what to write instead, `forbidden` where the API key's globs leave it out.
+ */
+export const planRequest = (input: PlanInput): { plan: RequestPlan; route: string | null } => {
+  const { model, routing, apiKey } = input;
+  if (model.length > NAME_LENGTH_MAX) {
+    throw new FloError('model_not_found', `A model's name has at most ${NAME_LENGTH_MAX} characters.`, {
+      param: 'model',
+    });
+  }
+  const route = routing.routes.get(model);
+  if (route !== undefined) {
+    // A route is allowed by its name: what it leads to is the tenant's own choice.
+    if (!isAllowed(apiKey, route.name)) refuseModel(route.name);
+    const steps = planRoute(route, input);
+    const maxAttempts = route.maxAttempts ?? Math.max(ATTEMPTS_DEFAULT, steps.length);
+    return { plan: { steps, maxAttempts, attemptTimeoutMs: route.timeoutMs }, route: route.name };
+  }
+  const step = planTarget({ model }, input);
+  if (!isAllowed(apiKey, `${step.provider}/${step.model}`)) refuseModel(model);
+  return {
+    plan: { steps: [step], maxAttempts: ATTEMPTS_DEFAULT, attemptTimeoutMs: null },
+    route: null,
+  };
+};
+
+/** What `GET /v1/models` lists: the tenant's routes, then the models its provider keys serve. */
+export const listTenantModels = (
+  input: Pick<PlanInput, 'routing' | 'apiKey' | 'listedModels'>,
+): { id: string; ownedBy: string }[] => {
+  const owners = new Map<string, string>();
+  for (const name of input.routing.routes.keys()) owners.set(name, 'flo2');
+  for (const key of input.routing.providerKeys) {
+    const named = key.models?.filter((glob) => !glob.includes('*')) ?? [];
+    for (const model of [...named, ...input.listedModels(key.provider)]) {
+      if (mayServe(key, model)) owners.set(`${key.provider}/${model}`, key.provider);
+    }
+  }
+  return [...owners].filter(([id]) => isAllowed(input.apiKey, id)).map(([id, ownedBy]) => ({ id, ownedBy }));
+};

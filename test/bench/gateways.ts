@@ -1,0 +1,164 @@
+/** The programs that are measured, each in processes of its own. */
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { findFreePort } from '#embedded/free-port';
+import { startNatsServer } from '#embedded/nats-server';
+import { startPostgres } from '#embedded/postgres';
+import { connectNats } from '#nats/connection';
+import { openDatabase } from '#postgres/database';
+import { createLogger } from '#runtime/logger';
+import { launchProcess, startProcess } from '#test/support/flo2-process';
+import { createTenant } from '#test/support/tenant';
+import type { Target } from './load.ts';
+
+export type Running = { target: Target; versions: string[]; stop: () => Promise<void> };
+
+const directory = fileURLToPath(new URL('.', import.meta.url));
+const rivalDirectory = join(directory, 'rival');
+const JSON_HEADERS = { 'content-type': 'application/json' };
+
+const runProgram = (program: string, args: string[], cwd: string) => {
+  const child = spawn(program, args, { cwd, stdio: ['ignore', 'pipe', 'inherit'] });
+  const exited = new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) => resolve(code));
+  });
+  const stop = async (): Promise<void> => {
+    child.kill('SIGKILL');
+    await exited;
+  };
+  return { child, exited, stop };
+};
+
+export const startMockProvider = async (): Promise<Running> => {
+  const { child, stop } = runProgram(process.execPath, ['mock-provider.ts'], directory);
+  const line = await new Promise<string>((resolve) => {
+    child.stdout.setEncoding('utf8').once('data', (text: string) => resolve(text));
+  });
+  const { url } = JSON.parse(line) as { url: string };
+  const target = {
+    name: 'mock provider',
+    origin: url,
+    path: '/v1/chat/completions',
+    headers: { ...JSON_HEADERS, authorization: 'Bearer sk-bench' },
+  };
+  return { target, versions: [`node ${process.version}`], stop };
+};
+
+const serverVersions = async (postgresUrl: string, natsUrl: string): Promise<string[]> => {
+  const database = openDatabase({
+    url: postgresUrl,
+    poolMax: 1,
+    applicationName: 'bench',
+    onIdleError: () => undefined,
+  });
+  const { rows } = await database.pool.query<{ server_version: string }>('show server_version');
+  await database.close();
+  const logger = createLogger({ name: 'bench', level: 'silent', format: 'json' });
+  const connection = await connectNats({ url: natsUrl, name: 'bench', logger });
+  const natsVersion = connection.info?.version;
+  await connection.close();
+  return [`PostgreSQL ${rows[0]?.server_version}`, `nats-server ${natsVersion}`];
+};
+
+/** Ingress, worker, metering and control as in production, with a Postgres and a nats-server of their own. */
+export const startFlo2 = async (providerUrl: string): Promise<Running> => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'flo2-bench-'));
+  const postgres = await startPostgres({ dataDir: join(dataDir, 'postgres') });
+  const nats = await startNatsServer({ dataDir: join(dataDir, 'nats') });
+  const adminKey = 'bench-admin-key';
+  const environment = {
+    DATABASE_URL: postgres.url,
+    NATS_URL: nats.url,
+    FLO2_ADMIN_KEY: adminKey,
+    FLO2_MASTER_KEY: Buffer.alloc(32, 1).toString('base64'),
+    FLO2_ALLOW_PRIVATE_UPSTREAMS: 'true',
+  };
+  const migration = launchProcess('migrate', environment);
+  const { code } = await migration.exited;
+  if (code !== 0) throw new Error(`the migration failed:\n${migration.output()}`);
+  const roles = ['control', 'metering', 'worker', 'ingress'] as const;
+  const processes = await Promise.all(roles.map((role) => startProcess(role, environment)));
+  const [control, , , ingress] = processes;
+  const { apiKey } = await createTenant(
+    { url: control?.url ?? '', adminKey },
+    { simulatorUrl: providerUrl, providerKeys: [{ provider: 'openai' }] },
+  );
+  return {
+    target: {
+      name: 'flo2',
+      origin: ingress?.url ?? '',
+      path: '/v1/chat/completions',
+      headers: { ...JSON_HEADERS, authorization: `Bearer ${apiKey}` },
+    },
+    versions: await serverVersions(postgres.url, nats.url),
+    stop: async () => {
+      for (const launched of processes.toReversed()) {
+        launched.kill('SIGTERM');
+        await launched.exited;
+      }
+      await nats.stop();
+      await postgres.stop();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+};
+
+const RIVAL = '@portkey-ai/gateway';
+const RIVAL_START_TRIES = 100;
+
+/** Installed into its own folder when it is first measured. */
+export const startRival = async (providerUrl: string): Promise<Running> => {
+  const manifest = join(rivalDirectory, 'node_modules', RIVAL, 'package.json');
+  const isInstalled = await readFile(manifest, 'utf8').then(
+    () => true,
+    () => false,
+  );
+  if (!isInstalled) {
+    console.log(`Installing ${RIVAL}, for comparison…`);
+    const { exited } = runProgram(
+      'npm',
+      ['ci', '--ignore-scripts', '--no-audit', '--no-fund'],
+      rivalDirectory,
+    );
+    if ((await exited) !== 0) throw new Error(`${RIVAL} could not be installed: see above.`);
+  }
+  const { version } = JSON.parse(await readFile(manifest, 'utf8')) as { version: string };
+  const port = await findFreePort();
+  const program = join(rivalDirectory, 'node_modules', RIVAL, 'build', 'start-server.js');
+  const { child, stop } = runProgram(
+    process.execPath,
+    [program, `--port=${port}`, '--headless'],
+    rivalDirectory,
+  );
+  child.stdout.resume();
+  const origin = `http://127.0.0.1:${port}`;
+  for (let tries = 0; ; tries += 1) {
+    const answered = await fetch(origin).then(
+      () => true,
+      () => false,
+    );
+    if (answered) break;
+    if (tries === RIVAL_START_TRIES) throw new Error(`${RIVAL} did not start`);
+    await sleep(100);
+  }
+  return {
+    target: {
+      name: 'Portkey',
+      origin,
+      path: '/v1/chat/completions',
+      headers: {
+        ...JSON_HEADERS,
+        authorization: 'Bearer sk-bench',
+        'x-portkey-provider': 'openai',
+        'x-portkey-custom-host': `${providerUrl}/v1`,
+      },
+    },
+    versions: [`${RIVAL} ${version}`],
+    stop,
+  };
+};

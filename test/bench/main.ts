@@ -1,0 +1,124 @@
+/**
+ * `npm run bench`: loads a mock provider, flo2 and Portkey's gateway in turn, in one run on one machine, and
+ * prints what they did as ratios. `--seconds N` is how long each is loaded at each number of connections.
+ */
+import { cpus } from 'node:os';
+import { parseArgs } from 'node:util';
+import { startFlo2, startMockProvider, startRival, type Running } from './gateways.ts';
+import { load, type Figures } from './load.ts';
+
+const CONNECTIONS = [1, 16, 64, 256];
+const WARM_UP_MS = 3_000;
+const WARM_UP_CONNECTIONS = 16;
+const SECONDS_DEFAULT = '5';
+
+const request = (stream: boolean): string =>
+  JSON.stringify({
+    model: 'gpt-4o-mini',
+    messages: [
+      { role: 'system', content: 'You are a helpful assistant.' },
+      { role: 'user', content: 'Answer as shortly as you can.' },
+    ],
+    ...(stream && { stream: true, stream_options: { include_usage: true } }),
+  });
+
+const fixed = (value: number, digits: number): string => value.toFixed(digits);
+
+const printTable = (header: string[], rows: string[][]): void => {
+  const widths = header.map((title, column) =>
+    Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
+  );
+  const line = (cells: string[]): string =>
+    `| ${cells.map((cell, column) => cell.padStart(widths[column] ?? 0)).join(' | ')} |`;
+  console.log(line(header));
+  console.log(`| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`);
+  for (const row of rows) console.log(line(row));
+};
+
+const figuresRow = (connections: number, mock: Figures, flo2: Figures, rival: Figures): string[] => [
+  String(connections),
+  fixed(mock.requestsPerSecond, 0),
+  fixed(flo2.requestsPerSecond, 0),
+  fixed(rival.requestsPerSecond, 0),
+  fixed(flo2.requestsPerSecond / rival.requestsPerSecond, 2),
+  `${fixed(flo2.p50Ms, 2)} / ${fixed(flo2.p99Ms, 2)}`,
+  `${fixed(rival.p50Ms, 2)} / ${fixed(rival.p99Ms, 2)}`,
+  fixed(flo2.p50Ms / rival.p50Ms, 2),
+];
+
+const measure = async (running: Running[], durationMs: number): Promise<void> => {
+  const loadAll = async (connections: number, stream: boolean): Promise<[Figures, Figures, Figures]> => {
+    const figures: Figures[] = [];
+    for (const { target } of running) {
+      const until = stream ? 'first_byte' : 'last_byte';
+      figures.push(await load(target, { body: request(stream), connections, durationMs, until }));
+    }
+    const [mock, flo2, rival] = figures;
+    if (mock === undefined || flo2 === undefined || rival === undefined) throw new Error('nothing measured');
+    return [mock, flo2, rival];
+  };
+
+  for (const { target } of running) {
+    for (const stream of [false, true]) {
+      await load(target, {
+        body: request(stream),
+        connections: WARM_UP_CONNECTIONS,
+        durationMs: WARM_UP_MS,
+        until: 'last_byte',
+      });
+    }
+  }
+
+  const rows: string[][] = [];
+  let alone: [Figures, Figures, Figures] | null = null;
+  for (const connections of CONNECTIONS) {
+    const figures = await loadAll(connections, false);
+    alone ??= figures;
+    rows.push(figuresRow(connections, ...figures));
+  }
+  console.log('\nWhole answers');
+  printTable(
+    [
+      'connections',
+      'mock req/s',
+      'flo2 req/s',
+      'Portkey req/s',
+      'flo2 ÷ Portkey',
+      'flo2 p50 / p99 ms',
+      'Portkey p50 / p99 ms',
+      'p50 ÷ p50',
+    ],
+    rows,
+  );
+
+  const firstToken = await loadAll(1, true);
+  const added = ([mock, flo2, rival]: [Figures, Figures, Figures], name: string): string[] => [
+    name,
+    fixed(flo2.p50Ms - mock.p50Ms, 2),
+    fixed(rival.p50Ms - mock.p50Ms, 2),
+    fixed((flo2.p50Ms - mock.p50Ms) / (rival.p50Ms - mock.p50Ms), 2),
+  ];
+  console.log('\nAdded by the gateway at one connection, p50');
+  printTable(
+    ['', 'flo2 ms', 'Portkey ms', 'flo2 ÷ Portkey'],
+    [...(alone === null ? [] : [added(alone, 'whole answer')]), added(firstToken, 'first byte of a stream')],
+  );
+};
+
+const { values } = parseArgs({ options: { seconds: { type: 'string', default: SECONDS_DEFAULT } } });
+const seconds = Number(values.seconds);
+if (!(seconds > 0)) throw new Error('--seconds must be a positive number');
+
+const running: Running[] = [];
+try {
+  const mock = await startMockProvider();
+  running.push(mock);
+  running.push(await startFlo2(mock.target.origin));
+  running.push(await startRival(mock.target.origin));
+  const processors = cpus();
+  console.log(`${processors.length} cores, ${processors[0]?.model ?? 'unknown'}`);
+  console.log(running.flatMap(({ versions }) => versions).join(', '));
+  await measure(running, seconds * 1_000);
+} finally {
+  for (const { stop } of running.toReversed()) await stop();
+}
