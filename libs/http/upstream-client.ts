@@ -1,0 +1,86 @@
+import { Agent, request, type Dispatcher } from 'undici';
+import { FloError } from '#domain/errors';
+import { assertPublicUrl, guardedLookup } from './address-guard.ts';
+
+/** Silence in the middle of an answer; providers that think for long send pings. */
+const BODY_IDLE_MS = 300_000;
+const CONNECT_TIMEOUT_MS = 10_000;
+const KEEP_ALIVE_MS = 30_000;
+
+export type UpstreamAnswer = {
+  status: number;
+  /** Names in lower case. */
+  headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** Throws when the answer breaks off, or with the signal's reason. */
+  body: AsyncIterable<Uint8Array> & {
+    /** Reads what little is left so that the connection can be used again, or closes it. */
+    discard: () => Promise<void>;
+  };
+};
+
+export type UpstreamClient = {
+  /**
+   * One POST, never repeated. Resolves with the headers. Rejects with `FloError`: `connection` where the
+   * provider never got the request, `cut_stream` where it may have; with the signal's reason where it was
+   * aborted.
+   */
+  post: (call: {
+    url: string;
+    headers: Record<string, string>;
+    body: Uint8Array;
+    signal: AbortSignal;
+  }) => Promise<UpstreamAnswer>;
+  close: () => Promise<void>;
+};
+
+const DISCARD_BYTES_MAX = 64 * 1024;
+
+/** Failures before a byte of the request could leave, in words. */
+const NEVER_REACHED: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'the connection was refused',
+  EHOSTUNREACH: 'there is no way to its address',
+  ENETUNREACH: 'there is no way to its address',
+  ENOTFOUND: 'its address was not found',
+  EAI_AGAIN: 'its address could not be looked up',
+  UND_ERR_CONNECT_TIMEOUT: 'connecting took too long',
+};
+
+/** After the request may have left, the provider may have worked on it, and may charge for that. */
+const describeFailure = (error: unknown): FloError => {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const neverReached =
+    NEVER_REACHED[code] ?? (/CERT|TLS|SSL/.test(code) ? 'its certificate was refused' : null);
+  return neverReached === null
+    ? new FloError('cut_stream', 'The provider closed the connection before it answered.', { cause: error })
+    : new FloError('connection', `The provider could not be reached: ${neverReached}.`, { cause: error });
+};
+
+export const createUpstreamClient = (options: { allowPrivate: boolean }): UpstreamClient => {
+  const dispatcher: Dispatcher = new Agent({
+    connect: { timeout: CONNECT_TIMEOUT_MS, lookup: guardedLookup(options) },
+    // How long an answer may take is the attempt's own limit.
+    headersTimeout: 0,
+    bodyTimeout: BODY_IDLE_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+  });
+  return {
+    post: async ({ url, headers, body, signal }) => {
+      assertPublicUrl(new URL(url), options);
+      try {
+        const answer = await request(url, { method: 'POST', headers, body, signal, dispatcher });
+        return {
+          status: answer.statusCode,
+          headers: answer.headers,
+          body: Object.assign(answer.body, {
+            discard: () => answer.body.dump({ limit: DISCARD_BYTES_MAX }).catch(() => undefined),
+          }),
+        };
+      } catch (error) {
+        if (signal.aborted) throw signal.reason;
+        if (error instanceof FloError) throw error;
+        throw describeFailure(error);
+      }
+    },
+    close: () => dispatcher.close(),
+  };
+};

@@ -1,0 +1,113 @@
+/**
+ * Envelope encryption of tenants' provider keys: the key-encryption key (from the environment, never
+ * stored) wraps a data key per tenant, which seals that tenant's secrets. AES-256-GCM both times, with a
+ * fresh nonce and with what the ciphertext belongs to bound in as associated data, so that none can be
+ * moved to another tenant, key or version.
+ */
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import type { ProviderKeyId, TenantId } from '#contracts/ids';
+
+const ALGORITHM = 'aes-256-gcm';
+const KEY_BYTES = 32;
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+/** First byte of every ciphertext, so that another format can follow. */
+const FORMAT = 1;
+
+/** Thrown when something cannot be opened: another key, another owner, or changed bytes. Names none of them. */
+export class VaultError extends Error {
+  override readonly name = 'VaultError';
+}
+
+/** Each field with its length before it, so that no two lists of fields make the same bytes. */
+const encodeBinding = (fields: readonly string[]): Buffer =>
+  Buffer.concat(
+    fields.flatMap((field) => {
+      const bytes = Buffer.from(field, 'utf8');
+      const length = Buffer.alloc(4);
+      length.writeUInt32BE(bytes.length);
+      return [length, bytes];
+    }),
+  );
+
+const encrypt = (key: Buffer, plaintext: Uint8Array, binding: readonly string[]): Buffer => {
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv(ALGORITHM, key, nonce, { authTagLength: TAG_BYTES });
+  cipher.setAAD(encodeBinding(binding));
+  const body = Buffer.concat([cipher.update(plaintext), cipher.final()]);
+  return Buffer.concat([Buffer.of(FORMAT), nonce, body, cipher.getAuthTag()]);
+};
+
+const decrypt = (key: Buffer, sealed: Uint8Array, binding: readonly string[]): Buffer => {
+  const bytes = Buffer.from(sealed);
+  if (bytes.length < 1 + NONCE_BYTES + TAG_BYTES || bytes[0] !== FORMAT) {
+    throw new VaultError('This is nothing the vault has sealed.');
+  }
+  const nonce = bytes.subarray(1, 1 + NONCE_BYTES);
+  const decipher = createDecipheriv(ALGORITHM, key, nonce, { authTagLength: TAG_BYTES });
+  decipher.setAAD(encodeBinding(binding));
+  decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
+  try {
+    return Buffer.concat([decipher.update(bytes.subarray(1 + NONCE_BYTES, -TAG_BYTES)), decipher.final()]);
+  } catch (cause) {
+    throw new VaultError('It cannot be opened: another key sealed it, or it was changed.', { cause });
+  }
+};
+
+export type DataKeyOwner = { tenantId: TenantId; dataKeyVersion: number };
+export type SecretOwner = DataKeyOwner & { providerKeyId: ProviderKeyId; secretVersion: number };
+
+export type Vault = {
+  /** A new data key, wrapped for storage. */
+  mintDataKey: (owner: DataKeyOwner) => Buffer;
+  seal: (wrappedDataKey: Uint8Array, owner: SecretOwner, secret: string) => Buffer;
+  /** Throws `VaultError`. */
+  open: (wrappedDataKey: Uint8Array, owner: SecretOwner, sealed: Uint8Array) => string;
+};
+
+const dataKeyBinding = ({ tenantId, dataKeyVersion }: DataKeyOwner): string[] => [
+  'flo2 tenant data key',
+  tenantId,
+  String(dataKeyVersion),
+];
+
+const secretBinding = (owner: SecretOwner): string[] => [
+  'flo2 provider key',
+  owner.tenantId,
+  String(owner.dataKeyVersion),
+  owner.providerKeyId,
+  String(owner.secretVersion),
+];
+
+/** `masterKey`: 32 bytes. Throws `RangeError` for any other length. */
+export const createVault = ({ masterKey }: { masterKey: Buffer }): Vault => {
+  if (masterKey.length !== KEY_BYTES) throw new RangeError(`the master key must be ${KEY_BYTES} bytes`);
+  const withDataKey = <Result>(
+    wrapped: Uint8Array,
+    owner: DataKeyOwner,
+    use: (dataKey: Buffer) => Result,
+  ): Result => {
+    const dataKey = decrypt(masterKey, wrapped, dataKeyBinding(owner));
+    try {
+      return use(dataKey);
+    } finally {
+      dataKey.fill(0);
+    }
+  };
+  return {
+    mintDataKey: (owner) => {
+      const dataKey = randomBytes(KEY_BYTES);
+      const wrapped = encrypt(masterKey, dataKey, dataKeyBinding(owner));
+      dataKey.fill(0);
+      return wrapped;
+    },
+    seal: (wrapped, owner, secret) =>
+      withDataKey(wrapped, owner, (dataKey) =>
+        encrypt(dataKey, Buffer.from(secret, 'utf8'), secretBinding(owner)),
+      ),
+    open: (wrapped, owner, sealed) =>
+      withDataKey(wrapped, owner, (dataKey) =>
+        decrypt(dataKey, sealed, secretBinding(owner)).toString('utf8'),
+      ),
+  };
+};
