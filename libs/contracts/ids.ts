@@ -29,4 +29,7 @@ export type IdByPrefix = {
   akey: ApiKeyId;
   req: RequestId;
   att: AttemptId;
+  /** A running ingress or worker; gone with its process. */
+  ing: string;
+  wrk: string;
 };

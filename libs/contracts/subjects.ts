@@ -41,7 +41,8 @@ export const EVENT_STREAM = {
   subjects: ['flo2.evt.>'],
   maxAgeMs: 30 * DAY_MS,
   duplicateWindowMs: 120 * SECOND_MS,
-  ackWaitMs: 60 * SECOND_MS,
+  /** A batch is stored in well under a second; a killed reader's batch comes again after this. */
+  ackWaitMs: 15 * SECOND_MS,
   ackPendingMax: 20_000,
 } as const;
 

@@ -40,6 +40,19 @@ export type ProviderCredentials = {
   open: (tenantId: TenantId, id: ProviderKeyId) => Promise<ProviderCredential | null>;
 };
 
+/** Whose data key; each tenant has its own, wrapped by the key-encryption key. */
+export type DataKeyOwner = { tenantId: TenantId; dataKeyVersion: number };
+export type SecretOwner = DataKeyOwner & { providerKeyId: ProviderKeyId; secretVersion: number };
+
+/** Seals tenants' secrets; what is sealed for one owner opens for no other. */
+export type Vault = {
+  /** A new data key, wrapped for storage. */
+  mintDataKey: (owner: DataKeyOwner) => Buffer;
+  seal: (wrappedDataKey: Uint8Array, owner: SecretOwner, secret: string) => Buffer;
+  /** Throws when it was sealed under another key, for another owner, or changed. */
+  open: (wrappedDataKey: Uint8Array, owner: SecretOwner, sealed: Uint8Array) => string;
+};
+
 export type ConfigurationChanges = {
   announce: (change: ConfigurationChange) => void;
   /** Calls back for every change, and with null when changes may have been missed. */

@@ -5,7 +5,7 @@
  * moved to another tenant, key or version.
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import type { ProviderKeyId, TenantId } from '#contracts/ids';
+import type { DataKeyOwner, SecretOwner, Vault } from '#domain/ports';
 
 const ALGORITHM = 'aes-256-gcm';
 const KEY_BYTES = 32;
@@ -52,17 +52,6 @@ const decrypt = (key: Buffer, sealed: Uint8Array, binding: readonly string[]): B
   } catch (cause) {
     throw new VaultError('It cannot be opened: another key sealed it, or it was changed.', { cause });
   }
-};
-
-export type DataKeyOwner = { tenantId: TenantId; dataKeyVersion: number };
-export type SecretOwner = DataKeyOwner & { providerKeyId: ProviderKeyId; secretVersion: number };
-
-export type Vault = {
-  /** A new data key, wrapped for storage. */
-  mintDataKey: (owner: DataKeyOwner) => Buffer;
-  seal: (wrappedDataKey: Uint8Array, owner: SecretOwner, secret: string) => Buffer;
-  /** Throws `VaultError`. */
-  open: (wrappedDataKey: Uint8Array, owner: SecretOwner, sealed: Uint8Array) => string;
 };
 
 const dataKeyBinding = ({ tenantId, dataKeyVersion }: DataKeyOwner): string[] => [

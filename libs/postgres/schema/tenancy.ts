@@ -11,6 +11,7 @@ import {
   timestamp,
   uniqueIndex,
 } from 'drizzle-orm/pg-core';
+import type { ApiKeyLimits } from '#domain/api-key';
 
 export const bytea = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
 const instant = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' });
@@ -88,7 +89,7 @@ export const apiKey = pgTable(
     feature: text('feature'),
     tags: jsonb('tags').$type<Record<string, string>>().notNull(),
     allowOverride: boolean('allow_override').notNull(),
-    limits: jsonb('limits').$type<Record<string, number>>().notNull(),
+    limits: jsonb('limits').$type<ApiKeyLimits>().notNull(),
     expiresAt: instant('expires_at'),
     createdAt: instant('created_at').notNull().defaultNow(),
     updatedAt: instant('updated_at').notNull().defaultNow(),

@@ -1,0 +1,125 @@
+/** Bodies of the control plane, as clients write them. Unknown fields are refused. */
+import { z } from 'zod';
+import { TAG_KEY_LENGTH_MAX, LABEL_LENGTH_MAX, tags } from './attribution.ts';
+import { TARGETS_MAX } from './dispatch.ts';
+import { providerKeyId } from './ids.ts';
+import { PROVIDER_IDS } from './vocabulary.ts';
+
+export const NAME_LENGTH_MAX = 128;
+const SECRET_LENGTH_MAX = 4_096;
+const GLOBS_MAX = 100;
+const GLOB_LENGTH_MAX = 256;
+const PAGE_MAX = 100;
+const LIMIT_MAX = 1_000_000_000;
+
+const withoutNul = (text: string): boolean => !text.includes('\0') && text.isWellFormed();
+const name = z.string().trim().min(1).max(NAME_LENGTH_MAX).refine(withoutNul, 'must be text without NUL');
+const label = z.string().min(1).max(LABEL_LENGTH_MAX).refine(withoutNul, 'must be text without NUL');
+const globs = z.array(z.string().min(1).max(GLOB_LENGTH_MAX).refine(withoutNul)).min(1).max(GLOBS_MAX);
+
+/** The others that the interface names have no codec yet. */
+const provider = z.enum(PROVIDER_IDS, {
+  error: `must be one of ${PROVIDER_IDS.join(', ')}; others are not served yet`,
+});
+
+/** One line of visible ASCII: it goes into a header. */
+const secret = z
+  .string()
+  .min(8)
+  .max(SECRET_LENGTH_MAX)
+  .regex(/^[\x21-\x7e]+$/, 'must be the key itself, without spaces or line breaks');
+
+const baseUrl = z
+  .string()
+  .max(2_048)
+  .refine((text) => {
+    const url = URL.parse(text);
+    return url !== null && url.search === '' && url.hash === '';
+  }, 'must be a URL such as https://api.example.com/v1, without query')
+  .transform((text) => text.replace(/\/+$/, ''));
+
+export const tenantBody = z.strictObject({ name });
+
+const providerKeySettings = {
+  name,
+  base_url: baseUrl.nullable(),
+  models: globs.nullable(),
+  weight: z.int().min(1).max(1_000),
+  account: label.nullable(),
+  provider_key_id: label.nullable(),
+};
+export const providerKeyBody = z.strictObject({
+  provider,
+  secret,
+  ...providerKeySettings,
+  base_url: providerKeySettings.base_url.default(null),
+  models: providerKeySettings.models.default(null),
+  weight: providerKeySettings.weight.default(1),
+  account: providerKeySettings.account.default(null),
+  provider_key_id: providerKeySettings.provider_key_id.default(null),
+  /** Whether the provider is asked if it takes the key before the key is stored. */
+  verify: z.boolean().default(false),
+});
+export type ProviderKeyBody = z.infer<typeof providerKeyBody>;
+export const providerKeyPatch = z.strictObject(providerKeySettings).partial();
+export type ProviderKeyPatch = z.infer<typeof providerKeyPatch>;
+export const rotateBody = z.strictObject({ secret });
+
+const scope = z.enum(['inference', 'batch', 'usage:read', 'tenant:admin']);
+const limit = z.int().min(1).max(LIMIT_MAX).optional();
+const apiKeySettings = {
+  name,
+  team: label.nullable(),
+  feature: label.nullable(),
+  tags: tags.refine(
+    (values) => Object.entries(values).every(([key, value]) => withoutNul(key) && withoutNul(value)),
+    `must be text without NUL, keys at most ${TAG_KEY_LENGTH_MAX} long`,
+  ),
+  scopes: z.array(scope).min(1).max(scope.options.length),
+  models: globs.nullable(),
+  limits: z.strictObject({ requests_per_minute: limit, tokens_per_minute: limit, concurrency: limit }),
+  allow_override: z.boolean(),
+  expires_at: z.iso
+    .datetime({ offset: true, error: 'must be an RFC 3339 time like 2027-01-31T00:00:00Z' })
+    .nullable(),
+};
+export const apiKeyBody = z.strictObject({
+  ...apiKeySettings,
+  team: apiKeySettings.team.default(null),
+  feature: apiKeySettings.feature.default(null),
+  tags: apiKeySettings.tags.default({}),
+  scopes: apiKeySettings.scopes.default(['inference', 'usage:read']),
+  models: apiKeySettings.models.default(null),
+  limits: apiKeySettings.limits.default({}),
+  allow_override: apiKeySettings.allow_override.default(false),
+  expires_at: apiKeySettings.expires_at.default(null),
+});
+export type ApiKeyBody = z.infer<typeof apiKeyBody>;
+export const apiKeyPatch = z.strictObject(apiKeySettings).partial();
+export type ApiKeyPatch = z.infer<typeof apiKeyPatch>;
+
+/** What a client may write in `model`, so no slash: that would be a provider's. */
+export const routeName = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/, 'must be letters, digits, ".", "_", ":" or "-", at most 128');
+
+export const routeBody = z.strictObject({
+  strategy: z.literal('fallback', { error: 'must be "fallback"; other strategies are not served yet' }),
+  targets: z
+    .array(
+      z.strictObject({
+        model: z.string().min(1).max(256).refine(withoutNul),
+        provider_key: providerKeyId.optional(),
+      }),
+    )
+    .min(1)
+    .max(TARGETS_MAX),
+  max_attempts: z.int().min(1).max(32).optional(),
+  timeout_ms: z.int().min(1).max(3_600_000).optional(),
+});
+export type RouteBody = z.infer<typeof routeBody>;
+
+export const listQuery = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(PAGE_MAX).default(PAGE_MAX),
+  cursor: z.string().max(512).optional(),
+});

@@ -1,0 +1,71 @@
+import { and, eq, getTableColumns, isNull } from 'drizzle-orm';
+import { routeBody } from '#contracts/control-plane';
+import type { ProviderKeyId } from '#contracts/ids';
+import { providerId } from '#contracts/vocabulary';
+import type { TenantDirectory } from '#domain/ports';
+import type { Route } from '#domain/tenant-routing';
+import { decodeApiKey } from './api-keys.ts';
+import type { Database } from './database.ts';
+import { apiKey, providerKey, route, tenant } from './schema/tenancy.ts';
+
+const decodeRoute = (row: { name: string; definition: unknown }): Route => {
+  const {
+    strategy,
+    targets,
+    max_attempts: maxAttempts,
+    timeout_ms: timeoutMs,
+  } = routeBody.parse(row.definition);
+  return {
+    name: row.name,
+    strategy,
+    targets: targets.map((target) => ({ model: target.model, providerKeyId: target.provider_key })),
+    maxAttempts: maxAttempts ?? null,
+    timeoutMs: timeoutMs ?? null,
+  };
+};
+
+/** The directory, straight from the store; callers keep what they read. */
+export const createTenantDirectory = ({ query }: Database): TenantDirectory => ({
+  findApiKey: async (keyHash) => {
+    const [row] = await query
+      .select(getTableColumns(apiKey))
+      .from(apiKey)
+      .innerJoin(tenant, eq(tenant.id, apiKey.tenantId))
+      .where(
+        and(eq(apiKey.keyHash, Buffer.from(keyHash)), isNull(apiKey.deletedAt), isNull(tenant.deletedAt)),
+      );
+    return row === undefined ? null : decodeApiKey(row);
+  },
+
+  loadRouting: async (tenantId) => {
+    const [keys, routes] = await Promise.all([
+      query
+        .select({
+          id: providerKey.id,
+          provider: providerKey.provider,
+          models: providerKey.models,
+          weight: providerKey.weight,
+        })
+        .from(providerKey)
+        .where(
+          and(
+            eq(providerKey.tenantId, tenantId),
+            eq(providerKey.status, 'active'),
+            isNull(providerKey.deletedAt),
+          ),
+        ),
+      query
+        .select({ name: route.name, definition: route.definition })
+        .from(route)
+        .where(eq(route.tenantId, tenantId)),
+    ]);
+    return {
+      providerKeys: keys.map((key) => ({
+        ...key,
+        id: key.id as ProviderKeyId,
+        provider: providerId.parse(key.provider),
+      })),
+      routes: new Map(routes.map((row) => [row.name, decodeRoute(row)])),
+    };
+  },
+});

@@ -1,0 +1,79 @@
+import { and, asc, eq, gt, isNull } from 'drizzle-orm';
+import type { TenantId } from '#contracts/ids';
+import type { Database } from './database.ts';
+import { tenant, tenantDataKey } from './schema/tenancy.ts';
+
+export type StoredTenant = { id: TenantId; name: string; createdAt: Date };
+
+export type Page = { limit: number; afterId: string | null };
+
+const FIRST_DATA_KEY_VERSION = 1;
+
+const columns = { id: tenant.id, name: tenant.name, createdAt: tenant.createdAt };
+const decode = (row: { id: string; name: string; createdAt: Date }): StoredTenant => ({
+  ...row,
+  id: row.id as TenantId,
+});
+
+/** Tenants and their data keys. A deleted tenant stays in the ledger and is found nowhere else. */
+export const createTenantStore = ({ query }: Database) => {
+  const living = (id: TenantId) => and(eq(tenant.id, id), isNull(tenant.deletedAt));
+  return {
+    insert: async (created: { id: TenantId; name: string; wrappedDataKey: Buffer }): Promise<StoredTenant> =>
+      query.transaction(async (transaction) => {
+        const [row] = await transaction
+          .insert(tenant)
+          .values({ id: created.id, name: created.name })
+          .returning(columns);
+        if (row === undefined) throw new Error('the tenant was not inserted');
+        await transaction.insert(tenantDataKey).values({
+          tenantId: created.id,
+          version: FIRST_DATA_KEY_VERSION,
+          wrapped: created.wrappedDataKey,
+        });
+        return decode(row);
+      }),
+
+    list: async ({ limit, afterId }: Page): Promise<StoredTenant[]> => {
+      const rows = await query
+        .select(columns)
+        .from(tenant)
+        .where(and(isNull(tenant.deletedAt), afterId === null ? undefined : gt(tenant.id, afterId)))
+        .orderBy(asc(tenant.id))
+        .limit(limit);
+      return rows.map(decode);
+    },
+
+    find: async (id: TenantId): Promise<StoredTenant | null> => {
+      const [row] = await query.select(columns).from(tenant).where(living(id));
+      return row === undefined ? null : decode(row);
+    },
+
+    rename: async (id: TenantId, name: string): Promise<StoredTenant | null> => {
+      const [row] = await query.update(tenant).set({ name }).where(living(id)).returning(columns);
+      return row === undefined ? null : decode(row);
+    },
+
+    /** Resolves to whether there was one. */
+    delete: async (id: TenantId): Promise<boolean> => {
+      const rows = await query
+        .update(tenant)
+        .set({ deletedAt: new Date() })
+        .where(living(id))
+        .returning({ id: tenant.id });
+      return rows.length > 0;
+    },
+
+    /** The newest data key, under which new secrets are sealed; null when there is no such tenant. */
+    findDataKey: async (id: TenantId): Promise<{ version: number; wrapped: Buffer } | null> => {
+      const [row] = await query
+        .select({ version: tenantDataKey.version, wrapped: tenantDataKey.wrapped })
+        .from(tenantDataKey)
+        .innerJoin(tenant, eq(tenant.id, tenantDataKey.tenantId))
+        .where(and(living(id), eq(tenantDataKey.version, FIRST_DATA_KEY_VERSION)));
+      return row ?? null;
+    },
+  };
+};
+export type TenantStore = ReturnType<typeof createTenantStore>;
+export { FIRST_DATA_KEY_VERSION };
