@@ -49,6 +49,8 @@ export type Provider = {
   surface: SurfaceId;
   baseUrl: string;
   authorize: (secret: string) => Record<string, string>;
+  /** A GET that costs nothing and that only a valid key may make; relative to the base URL. */
+  keyCheck: { path: string; headers: Record<string, string> };
   /**
    * The client's own bytes with only the model and the usage options changed. `usageInjected` says that
    * the stream will carry a usage event the client did not ask for.

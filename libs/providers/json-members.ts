@@ -1,0 +1,106 @@
+/**
+ * Changes members of a JSON object in its text, so that everything else stays byte for byte: unknown
+ * fields, the order, numbers too large for JavaScript.
+ */
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+
+const isSpace = (byte: number | undefined): boolean =>
+  byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+
+const skipSpace = (body: Uint8Array, from: number): number => {
+  let index = from;
+  while (isSpace(body[index])) index += 1;
+  return index;
+};
+
+/** The index behind a string that begins at `from`. */
+const skipString = (body: Uint8Array, from: number): number => {
+  let index = from + 1;
+  while (index < body.length && body[index] !== QUOTE) index += body[index] === BACKSLASH ? 2 : 1;
+  return index + 1;
+};
+
+/** The index behind a value that begins at `from`. */
+const skipValue = (body: Uint8Array, from: number): number => {
+  let depth = 0;
+  let index = from;
+  while (index < body.length) {
+    const byte = body[index];
+    if (byte === QUOTE) {
+      index = skipString(body, index);
+      if (depth === 0) return index;
+      continue;
+    }
+    if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth += 1;
+    else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
+      if (depth === 0) return index;
+      depth -= 1;
+      if (depth === 0) return index + 1;
+    } else if (depth === 0 && (byte === COMMA || isSpace(byte))) return index;
+    index += 1;
+  }
+  return index;
+};
+
+type Member = { name: string; valueStart: number; valueEnd: number };
+
+const readMembers = (body: Uint8Array): { members: Member[]; end: number } => {
+  const members: Member[] = [];
+  let index = skipSpace(body, 0);
+  if (body[index] !== OPEN_BRACE) throw new SyntaxError('the body is no JSON object');
+  index = skipSpace(body, index + 1);
+  while (index < body.length && body[index] !== CLOSE_BRACE) {
+    const nameEnd = skipString(body, index);
+    const name: unknown = JSON.parse(Buffer.from(body.subarray(index, nameEnd)).toString('utf8'));
+    index = skipSpace(body, nameEnd);
+    if (typeof name !== 'string' || body[index] !== COLON)
+      throw new SyntaxError('the body is no JSON object');
+    const valueStart = skipSpace(body, index + 1);
+    const valueEnd = skipValue(body, valueStart);
+    members.push({ name, valueStart, valueEnd });
+    index = skipSpace(body, valueEnd);
+    if (body[index] === COMMA) index = skipSpace(body, index + 1);
+  }
+  return { members, end: index };
+};
+
+/**
+ * `body` is valid JSON and an object. Members that it has, repeated ones too, get the new value in their
+ * place; others are added at the end. Throws `SyntaxError` for anything but an object.
+ */
+export const replaceJsonMembers = (
+  body: Uint8Array,
+  members: Readonly<Record<string, unknown>>,
+): Uint8Array => {
+  const { members: found, end } = readMembers(body);
+  const pieces: Uint8Array[] = [];
+  const written = new Set<string>();
+  let copiedTo = 0;
+  for (const { name, valueStart, valueEnd } of found) {
+    if (!Object.hasOwn(members, name)) continue;
+    pieces.push(body.subarray(copiedTo, valueStart), Buffer.from(JSON.stringify(members[name])));
+    written.add(name);
+    copiedTo = valueEnd;
+  }
+  let added = '';
+  for (const [name, value] of Object.entries(members)) {
+    if (written.has(name)) continue;
+    added += `${found.length === 0 && added === '' ? '' : ','}${JSON.stringify(name)}:${JSON.stringify(value)}`;
+  }
+  // Behind the last value, so that what space there is before the brace stays where it was.
+  const addAt = found.at(-1)?.valueEnd ?? end;
+  if (added !== '') {
+    pieces.push(body.subarray(copiedTo, addAt), Buffer.from(added));
+    copiedTo = addAt;
+  }
+  pieces.push(body.subarray(copiedTo));
+  return Buffer.concat(pieces);
+};
