@@ -1,5 +1,5 @@
 import { randomFillSync } from 'node:crypto';
-import fastify, { type FastifyError, type FastifyInstance } from 'fastify';
+import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 import { FloError } from '#domain/errors';
 import { IdMint } from '#domain/mint-id';
 import type { Logger } from '#domain/ports';
@@ -45,6 +45,19 @@ export const createWebServer = ({ logger }: { logger: Logger }): FastifyInstance
     requestTimeout: RECEIVE_TIMEOUT_MS,
     keepAliveTimeout: KEEP_ALIVE_MS,
     routerOptions: { maxParamLength: 512 },
+    frameworkErrors: (_error, request, reply) => {
+      const message = 'The path cannot be read: escape it as a URL asks for, and keep its parts short.';
+      const { status, body } = encodePlainError(new FloError('invalid_request', message), request.id);
+      // Its type is generic over schemas that there are none of here.
+      void (reply as unknown as FastifyReply).code(status).send(body);
+    },
+  });
+  const parseJson = app.getDefaultJsonParser('error', 'error');
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    // Many clients say JSON on every call, also on those without a body.
+    if (body.length === 0) done(null);
+    else void parseJson(request, String(body), done);
   });
   app.setErrorHandler((thrown: FastifyError, request, reply) => {
     const error = readServerError(thrown);
