@@ -63,4 +63,25 @@ describe('AdmissionLimits', () => {
     limits.admit(key, { tokens: 1, nowMs: 0 });
     expect(retryAfterOf(() => limits.admit(key, { tokens: 1, nowMs: 0 }))).toBe(1_000);
   });
+
+  it('holds nothing against a key that was let through before it had a limit', () => {
+    const limits = new AdmissionLimits();
+    const key = keyWith({ concurrency: 1 });
+    for (let count = 0; count < 1_000; count += 1) limits.admit(key, { tokens: 1, nowMs: 0 })();
+    const limited = { ...key, limits: { requestsPerMinute: 60 } };
+    expect(retryAfterOf(() => limits.admit(limited, { tokens: 1, nowMs: 60_000 }))).toBeUndefined();
+  });
+
+  it('forgets the keys that were used longest ago, and none that has requests open', () => {
+    const limits = new AdmissionLimits();
+    const busy = keyWith({ concurrency: 1 });
+    limits.admit(busy, { tokens: 1, nowMs: 0 });
+    for (let count = 0; count < 60_000; count += 1) {
+      limits.admit(
+        { id: `${busy.id}${count}` as typeof busy.id, limits: busy.limits },
+        { tokens: 1, nowMs: 0 },
+      )();
+    }
+    expect(retryAfterOf(() => limits.admit(busy, { tokens: 1, nowMs: 0 }))).toBe(1_000);
+  });
 });

@@ -53,7 +53,7 @@ export class AdmissionLimits {
       }
       usage.tokens.level -= wanted;
     }
-    usage.requests.level -= 1;
+    if (requestsPerMinute !== undefined) usage.requests.level -= 1;
     usage.open += 1;
     let held = true;
     return () => {
