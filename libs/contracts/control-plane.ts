@@ -11,6 +11,7 @@ const GLOBS_MAX = 100;
 const GLOB_LENGTH_MAX = 256;
 const PAGE_MAX = 100;
 const LIMIT_MAX = 1_000_000_000;
+const WEIGHT_MAX = 1_000;
 
 const withoutNul = (text: string): boolean => !text.includes('\0') && text.isWellFormed();
 const name = z.string().trim().min(1).max(NAME_LENGTH_MAX).refine(withoutNul, 'must be text without NUL');
@@ -34,9 +35,9 @@ const baseUrl = z
   .max(2_048)
   .refine((text) => {
     const url = URL.parse(text);
-    return url !== null && url.search === '' && url.hash === '';
+    return url !== null && /^https?:$/.test(url.protocol) && !/[?#]/.test(url.href);
   }, 'must be a URL such as https://api.example.com/v1, without query')
-  .transform((text) => text.replace(/\/+$/, ''));
+  .transform((text) => new URL(text).href.replace(/\/+$/, ''));
 
 export const tenantBody = z.strictObject({ name });
 
@@ -44,7 +45,7 @@ const providerKeySettings = {
   name,
   base_url: baseUrl.nullable(),
   models: globs.nullable(),
-  weight: z.int().min(1).max(1_000),
+  weight: z.int().min(1).max(WEIGHT_MAX),
   account: label.nullable(),
   provider_key_id: label.nullable(),
 };
@@ -109,6 +110,8 @@ export const routeBody = z.strictObject({
     .array(
       z.strictObject({
         model: z.string().min(1).max(256).refine(withoutNul),
+        /** Kept for strategies that weigh; `fallback` goes by the order alone. */
+        weight: z.int().min(1).max(WEIGHT_MAX).optional(),
         provider_key: providerKeyId.optional(),
       }),
     )
