@@ -14,7 +14,7 @@ export type ApiKey = {
   id: ApiKeyId;
   tenantId: TenantId;
   scopes: readonly ApiKeyScope[];
-  /** Globs over `provider/model` and route names; null allows every model. */
+  /** Globs over route names, `provider/model` and bare model names; null allows every model. */
   models: readonly string[] | null;
   team: string | null;
   feature: string | null;

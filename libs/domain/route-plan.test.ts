@@ -42,6 +42,7 @@ const inputOf = (
     ),
   },
   apiKey: { models: changes.models ?? null },
+  isListed: (provider: ProviderId, name: string) => LISTED[provider].includes(name),
   listedModels: (provider: ProviderId) => LISTED[provider],
   random: changes.random ?? (() => 0.5),
 });
@@ -106,6 +107,12 @@ describe('planRequest', () => {
     });
   });
 
+  it('takes the provider of a bare target from the key it names', () => {
+    const targets = [{ model: 'ft:own-model', providerKeyId: OPENAI.id }];
+    const { plan } = planRequest(inputOf('safe', { routes: [{ targets }] }));
+    expect(plan.steps).toEqual([{ provider: 'openai', model: 'ft:own-model', providerKeyIds: [OPENAI.id] }]);
+  });
+
   it('passes over targets without a key, and tells when none is left', () => {
     const targets = [{ model: 'openai/gpt-4o-mini' }, { model: 'anthropic/claude-haiku-4-5' }];
     const { plan } = planRequest(inputOf('safe', { keys: [ANTHROPIC], routes: [{ targets }] }));
@@ -117,6 +124,7 @@ describe('planRequest', () => {
     const routes = [{ targets: [{ model: 'openai/gpt-4o-mini' }] }];
     expect(codeOf(inputOf('openai/gpt-4o-mini', { models: ['anthropic/*'] }))).toMatch(/^forbidden/);
     expect(codeOf(inputOf('gpt-4o-mini', { models: ['anthropic/*'] }))).toMatch(/^forbidden/);
+    expect(codeOf(inputOf('openai/gpt-4o-mini', { models: ['gpt-4o-*'] }))).toBe('planned');
     expect(codeOf(inputOf('safe', { models: ['openai/*'], routes }))).toMatch(/^forbidden/);
     expect(codeOf(inputOf('safe', { models: ['sa*'], routes }))).toBe('planned');
   });

@@ -13,8 +13,8 @@ export type PlanInput = {
   model: string;
   routing: TenantRouting;
   apiKey: Pick<ApiKey, 'models'>;
-  /** A provider's models by the price book. */
-  listedModels: (provider: ProviderId) => readonly string[];
+  /** Whether the price book knows the model, dated names of it included. */
+  isListed: (provider: ProviderId, model: string) => boolean;
   /** In [0, 1). */
   random: () => number;
 };
@@ -29,7 +29,7 @@ const mayServe = (key: RoutableProviderKey, model: string): boolean =>
 
 /** Whether a key is known to have a model: by its own globs, else by the price book. */
 const isKnownToServe = (key: RoutableProviderKey, model: string, input: PlanInput): boolean =>
-  key.models === null ? input.listedModels(key.provider).includes(model) : matchesAnyGlob(key.models, model);
+  key.models === null ? input.isListed(key.provider, model) : matchesAnyGlob(key.models, model);
 
 /** A random order in which a key of twice the weight comes first twice as often. */
 const byWeight = (keys: RoutableProviderKey[], random: () => number): RoutableProviderKey[] =>
@@ -104,9 +104,14 @@ const planTarget = (target: RouteTarget, input: PlanInput): PlanStep => {
       ? providerKeys
       : providerKeys.filter((key) => key.id === target.providerKeyId);
   const slash = target.model.indexOf('/');
-  return slash < 0
+  if (slash >= 0) {
+    return planQualified(target.model.slice(0, slash), target.model.slice(slash + 1), keys, input);
+  }
+  // A key of one's own choice says the provider too.
+  const pinned = target.providerKeyId === undefined ? undefined : keys[0];
+  return pinned === undefined
     ? planBare(target.model, keys, input)
-    : planQualified(target.model.slice(0, slash), target.model.slice(slash + 1), keys, input);
+    : planQualified(pinned.provider, target.model, keys, input);
 };
 
 /** Targets that no key serves any more are passed over, as long as one is left. */
@@ -129,8 +134,10 @@ const planRoute = (route: Route, input: PlanInput): PlanStep[] => {
   return steps;
 };
 
-const isAllowed = (apiKey: PlanInput['apiKey'], name: string): boolean =>
-  apiKey.models === null || matchesAnyGlob(apiKey.models, name);
+const isAllowed = (apiKey: PlanInput['apiKey'], ...names: string[]): boolean => {
+  const { models } = apiKey;
+  return models === null || names.some((name) => matchesAnyGlob(models, name));
+};
 
 const refuseModel = (name: string): never => {
   throw new FloError('forbidden', `This API key may not use ${quote(name)}.`, { param: 'model' });
@@ -156,7 +163,7 @@ export const planRequest = (input: PlanInput): { plan: RequestPlan; route: strin
     return { plan: { steps, maxAttempts, attemptTimeoutMs: route.timeoutMs }, route: route.name };
   }
   const step = planTarget({ model }, input);
-  if (!isAllowed(apiKey, `${step.provider}/${step.model}`)) refuseModel(model);
+  if (!isAllowed(apiKey, `${step.provider}/${step.model}`, step.model)) refuseModel(model);
   return {
     plan: { steps: [step], maxAttempts: ATTEMPTS_DEFAULT, attemptTimeoutMs: null },
     route: null,
@@ -165,15 +172,22 @@ export const planRequest = (input: PlanInput): { plan: RequestPlan; route: strin
 
 /** What `GET /v1/models` lists: the tenant's routes, then the models its provider keys serve. */
 export const listTenantModels = (
-  input: Pick<PlanInput, 'routing' | 'apiKey' | 'listedModels'>,
+  input: Pick<PlanInput, 'routing' | 'apiKey'> & {
+    /** A provider's models by the price book. */
+    listedModels: (provider: ProviderId) => readonly string[];
+  },
 ): { id: string; ownedBy: string }[] => {
+  const { routing, apiKey, listedModels } = input;
   const owners = new Map<string, string>();
-  for (const name of input.routing.routes.keys()) owners.set(name, 'flo2');
-  for (const key of input.routing.providerKeys) {
+  for (const name of routing.routes.keys()) {
+    if (isAllowed(apiKey, name)) owners.set(name, 'flo2');
+  }
+  for (const key of routing.providerKeys) {
     const named = key.models?.filter((glob) => !glob.includes('*')) ?? [];
-    for (const model of [...named, ...input.listedModels(key.provider)]) {
-      if (mayServe(key, model)) owners.set(`${key.provider}/${model}`, key.provider);
+    for (const model of [...named, ...listedModels(key.provider)]) {
+      const id = `${key.provider}/${model}`;
+      if (mayServe(key, model) && isAllowed(apiKey, id, model)) owners.set(id, key.provider);
     }
   }
-  return [...owners].filter(([id]) => isAllowed(input.apiKey, id)).map(([id, ownedBy]) => ({ id, ownedBy }));
+  return [...owners].map(([id, ownedBy]) => ({ id, ownedBy }));
 };

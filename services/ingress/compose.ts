@@ -25,6 +25,7 @@ export const composeIngress = async (configuration: Configuration, context: Proc
     connection,
     directory: createTenantDirectory(database),
     configurationChanges: createConfigurationChanges(connection),
+    isListed: (provider, model) => prices.current().lists(provider, model, systemClock.nowMs()),
     listedModels: (provider) => prices.current().listedModels(provider, systemClock.nowMs()),
     clock: systemClock,
     mint: createSystemMint(),
