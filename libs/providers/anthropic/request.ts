@@ -1,25 +1,38 @@
 import type {
-  AssistantMessage,
   ChatMessage,
   ChatRequest,
   ImagePart,
   TextPart,
   ToolCallPart,
-  ToolChoice,
   ToolResultPart,
-  UserMessage,
 } from '#contracts/inference';
 import { FloError } from '#domain/errors';
-import { isObject } from '../json-fields.ts';
+import { isObject, type JsonObject } from '../json-fields.ts';
 
-/** The API demands a bound, and other dialects' clients may leave it open. */
-export const MAX_TOKENS_DEFAULT = 4_096;
-const TEMPERATURE_MAX = 1;
+/** The API wants a bound on every answer; this one stands for a client that gave none. */
+export const DEFAULT_MAX_OUTPUT_TOKENS = 4_096;
 
-type Block = { type: string; [field: string]: unknown };
-type EncodedMessage = { role: 'user' | 'assistant'; content: Block[] };
+const refuse = (param: string, message: string): never => {
+  throw new FloError('invalid_request', message, { param });
+};
 
-const encodePart = (part: TextPart | ImagePart): Block => {
+const parseArguments = ({ name, argumentsJson }: ToolCallPart): JsonObject => {
+  // A call without arguments is written with none by some models.
+  if (argumentsJson.trim() === '') return {};
+  let value: unknown = null;
+  try {
+    value = JSON.parse(argumentsJson);
+  } catch {
+    // Refused below, like every other text that is no object.
+  }
+  if (isObject(value)) return value;
+  return refuse(
+    'messages',
+    `The arguments of the call of the tool "${name}" in messages are no JSON object. Send them as the text of one.`,
+  );
+};
+
+const encodeTextOrImage = (part: TextPart | ImagePart) => {
   if (part.type === 'text') return { type: 'text', text: part.text };
   const { source } = part;
   return {
@@ -31,101 +44,97 @@ const encodePart = (part: TextPart | ImagePart): Block => {
   };
 };
 
-/** Empty texts are refused there. */
-const isSomething = (part: TextPart | ImagePart): boolean => part.type !== 'text' || part.text !== '';
+/** The API refuses empty texts, which say nothing. */
+const isNotEmpty = (part: { type: string; text?: string }): boolean =>
+  part.type !== 'text' || part.text !== '';
 
-const encodeToolResult = ({ toolCallId, content, isError }: ToolResultPart): Block => ({
-  type: 'tool_result',
-  tool_use_id: toolCallId,
-  content: content.filter(isSomething).map(encodePart),
-  ...(isError && { is_error: true }),
-});
-
-/** Results of tools come before anything else of the message. */
-const encodeUser = ({ content }: UserMessage): Block[] => [
-  ...content.filter((part) => part.type === 'tool_result').map(encodeToolResult),
-  ...content
-    .filter((part) => part.type !== 'tool_result')
-    .filter(isSomething)
-    .map(encodePart),
-];
-
-const encodeToolCall = ({ id, name, argumentsJson }: ToolCallPart): Block => {
-  let input: unknown;
-  try {
-    input = JSON.parse(argumentsJson === '' ? '{}' : argumentsJson);
-  } catch {
-    input = null;
-  }
-  if (!isObject(input)) {
-    throw new FloError('invalid_request', `The arguments of the tool call ${id} must be a JSON object.`, {
-      param: 'messages',
-    });
-  }
-  return { type: 'tool_use', id, name, input };
-};
-
-const encodeAssistant = ({ content }: AssistantMessage): Block[] =>
-  content
-    .filter((part) => part.type !== 'text' || part.text !== '')
-    .map((part) => (part.type === 'text' ? { type: 'text', text: part.text } : encodeToolCall(part)));
-
-const encodeMessage = (message: ChatMessage): EncodedMessage =>
-  message.role === 'user'
-    ? { role: 'user', content: encodeUser(message) }
-    : { role: 'assistant', content: encodeAssistant(message) };
-
-/** Roles have to alternate: neighbours of one role become one message. */
-const encodeMessages = (messages: readonly ChatMessage[]): EncodedMessage[] => {
-  const encoded: EncodedMessage[] = [];
-  for (const message of messages.map(encodeMessage)) {
-    if (message.content.length === 0) continue;
-    const last = encoded.at(-1);
-    if (last?.role === message.role) last.content.push(...message.content);
-    else encoded.push(message);
-  }
-  return encoded;
-};
-
-const encodeToolChoice = (choice: ToolChoice | undefined, parallel: boolean | undefined) => {
-  const disable = parallel === false && choice?.type !== 'none' && { disable_parallel_tool_use: true };
-  switch (choice?.type) {
-    case undefined:
-      return disable === false ? undefined : { type: 'auto', ...disable };
-    case 'auto':
-      return { type: 'auto', ...disable };
-    case 'required':
-      return { type: 'any', ...disable };
-    case 'tool':
-      return { type: 'tool', name: choice.name, ...disable };
-    case 'none':
-      return { type: 'none' };
+const encodePart = (part: TextPart | ImagePart | ToolResultPart | ToolCallPart): object => {
+  switch (part.type) {
+    case 'text':
+    case 'image':
+      return encodeTextOrImage(part);
+    case 'tool_call':
+      return { type: 'tool_use', id: part.id, name: part.name, input: parseArguments(part) };
+    case 'tool_result':
+      return {
+        type: 'tool_result',
+        tool_use_id: part.toolCallId,
+        content: part.content.filter(isNotEmpty).map(encodeTextOrImage),
+        ...(part.isError && { is_error: true }),
+      };
   }
 };
 
-/** The body of `POST /v1/messages`. Throws `FloError` `invalid_request` for what the API cannot be asked. */
+type Turn = { role: ChatMessage['role']; content: (TextPart | ImagePart | ToolResultPart | ToolCallPart)[] };
+
+/** Roles take turns, and the results of tools come first in the turn that brings them. */
+const takeTurns = (messages: readonly ChatMessage[]): Turn[] => {
+  const turns: Turn[] = [];
+  for (const { role, content } of messages) {
+    const parts = content.filter(isNotEmpty);
+    if (parts.length === 0) continue;
+    const last = turns.at(-1);
+    if (last?.role === role) last.content.push(...parts);
+    else turns.push({ role, content: parts });
+  }
+  return turns.map(({ role, content }) => ({
+    role,
+    content: [
+      ...content.filter(({ type }) => type === 'tool_result'),
+      ...content.filter(({ type }) => type !== 'tool_result'),
+    ],
+  }));
+};
+
+const encodeMessages = (messages: readonly ChatMessage[]): object[] => {
+  const turns = takeTurns(messages);
+  if (turns[0]?.role !== 'user') {
+    refuse('messages', 'For this model messages must begin with one of the user that is not empty.');
+  }
+  return turns.map(({ role, content }) => ({ role, content: content.map(encodePart) }));
+};
+
+const CHOICE_TYPES = { auto: 'auto', none: 'none', required: 'any', tool: 'tool' } as const;
+
+/** Whether calls may be parallel is a part of the tool choice here. */
+const encodeToolChoice = ({ tools, toolChoice, parallelToolCalls }: ChatRequest): object | null => {
+  if (tools.length === 0 || (toolChoice === undefined && parallelToolCalls !== false)) return null;
+  const choice = toolChoice ?? { type: 'auto' };
+  return {
+    type: CHOICE_TYPES[choice.type],
+    ...(choice.type === 'tool' && { name: choice.name }),
+    ...(choice.type !== 'none' &&
+      parallelToolCalls !== undefined && { disable_parallel_tool_use: !parallelToolCalls }),
+  };
+};
+
+const encodeTemperature = (temperature: number): number =>
+  temperature <= 1
+    ? temperature
+    : refuse('temperature', 'For this model temperature must be between 0 and 1.');
+
+/**
+ * The body of `POST /v1/messages`. Throws `FloError` `invalid_request` for a temperature over 1, for
+ * arguments of a tool call that are no JSON object, and for messages that do not begin with the user's.
+ */
 export const encodeAnthropicRequest = (request: ChatRequest, model: string): object => {
-  if (request.temperature !== undefined && request.temperature > TEMPERATURE_MAX) {
-    throw new FloError('invalid_request', `temperature must be at most ${TEMPERATURE_MAX} for this model.`, {
-      param: 'temperature',
-    });
-  }
-  const toolChoice =
-    request.tools.length === 0 ? undefined : encodeToolChoice(request.toolChoice, request.parallelToolCalls);
+  const system = request.system.filter(isNotEmpty);
+  const toolChoice = encodeToolChoice(request);
   return {
     model,
-    max_tokens: request.maxOutputTokens ?? MAX_TOKENS_DEFAULT,
-    ...(request.system.length > 0 && { system: request.system.filter(isSomething).map(encodePart) }),
+    max_tokens: request.maxOutputTokens ?? DEFAULT_MAX_OUTPUT_TOKENS,
+    ...(system.length > 0 && { system: system.map(encodeTextOrImage) }),
     messages: encodeMessages(request.messages),
     ...(request.tools.length > 0 && {
       tools: request.tools.map(({ name, description, inputSchema }) => ({
         name,
         ...(description !== undefined && { description }),
-        input_schema: inputSchema,
+        // A tool without parameters may come with an empty schema; the API wants the type.
+        input_schema: { type: 'object', ...inputSchema },
       })),
     }),
-    ...(toolChoice !== undefined && { tool_choice: toolChoice }),
-    ...(request.temperature !== undefined && { temperature: request.temperature }),
+    ...(toolChoice !== null && { tool_choice: toolChoice }),
+    ...(request.temperature !== undefined && { temperature: encodeTemperature(request.temperature) }),
     ...(request.topP !== undefined && { top_p: request.topP }),
     ...(request.topK !== undefined && { top_k: request.topK }),
     ...(request.stop.length > 0 && { stop_sequences: request.stop }),

@@ -1,11 +1,12 @@
-import type { ChatResponse, FinishReason, TextPart, ToolCallPart } from '#contracts/inference';
+import type { ChatResponse, FinishReason } from '#contracts/inference';
 import { FloError } from '#domain/errors';
 import { listOf, objectOf, parseObject, textOf, type JsonObject } from '../json-fields.ts';
 import type { AnswerFacts } from '../provider.ts';
+import { decodeAnthropicError } from './failure.ts';
 import { readAnthropicUsage } from './usage.ts';
 
-/** An unknown reason is an ordinary end. */
-export const decodeStopReason = (reason: string): FinishReason => {
+/** An unknown reason, and a paused turn, is an ordinary end. */
+export const decodeStopReason = (reason: string | null): FinishReason => {
   switch (reason) {
     case 'max_tokens':
     case 'model_context_window_exceeded':
@@ -21,52 +22,48 @@ export const decodeStopReason = (reason: string): FinishReason => {
   }
 };
 
-const parseMessage = (body: Uint8Array): JsonObject => {
+const readMessage = (body: Uint8Array): JsonObject => {
   const message = parseObject(body);
+  if (message['type'] === 'error') throw decodeAnthropicError(message);
   if (!Array.isArray(message['content'])) {
     throw new FloError('malformed_answer', "The provider's answer has no content.");
   }
   return message;
 };
 
-const factsOf = (message: JsonObject): AnswerFacts => ({
+const factsOf = (message: JsonObject) => ({
   id: textOf(message['id']),
   model: textOf(message['model']),
-  finishReason: textOf(message['stop_reason']),
+  finishReason: decodeStopReason(textOf(message['stop_reason'])),
   usage: readAnthropicUsage(message['usage'], 'provider'),
 });
 
-export const readAnthropicAnswer = (body: Uint8Array): AnswerFacts => factsOf(parseMessage(body));
+export const readAnthropicAnswer = (body: Uint8Array): AnswerFacts => factsOf(readMessage(body));
 
-/** Thinking and other blocks that no other dialect has are left out. */
-const decodeBlock = (value: unknown): (TextPart | ToolCallPart)[] => {
+/** Thinking, and what tools did on the provider's side, has no place in the canonical form. */
+const decodeBlock = (value: unknown): ChatResponse['content'] => {
   const block = objectOf(value);
-  switch (block['type']) {
-    case 'text':
-      return [{ type: 'text', text: textOf(block['text']) ?? '' }];
-    case 'tool_use': {
-      const id = textOf(block['id']);
-      const name = textOf(block['name']);
-      if (id === null || name === null) {
-        throw new FloError('malformed_answer', "A tool use in the provider's answer has no id or no name.");
-      }
-      return [{ type: 'tool_call', id, name, argumentsJson: JSON.stringify(objectOf(block['input'])) }];
-    }
-    default:
-      return [];
+  const text = textOf(block['text']);
+  if (block['type'] === 'text') return text === null || text === '' ? [] : [{ type: 'text', text }];
+  if (block['type'] !== 'tool_use') return [];
+  const id = textOf(block['id']);
+  const name = textOf(block['name']);
+  if (id === null || name === null) {
+    throw new FloError('malformed_answer', "A tool use in the provider's answer has no id or no name.");
   }
+  return [{ type: 'tool_call', id, name, argumentsJson: JSON.stringify(block['input'] ?? {}) }];
 };
 
 export const decodeAnthropicResponse = (body: Uint8Array): ChatResponse => {
-  const message = parseMessage(body);
-  const facts = factsOf(message);
+  const message = readMessage(body);
+  const { id, model, finishReason, usage } = factsOf(message);
   const stopSequence = textOf(message['stop_sequence']);
   return {
-    id: facts.id ?? '',
-    model: facts.model ?? '',
+    id: id ?? '',
+    model: model ?? '',
     content: listOf(message['content']).flatMap(decodeBlock),
-    finishReason: decodeStopReason(facts.finishReason ?? ''),
+    finishReason,
     ...(stopSequence !== null && { stopSequence }),
-    usage: facts.usage,
+    usage,
   };
 };

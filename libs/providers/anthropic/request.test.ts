@@ -1,0 +1,164 @@
+import { describe, expect, it } from 'vitest';
+import type { ChatMessage, ChatRequest } from '#contracts/inference';
+import { DEFAULT_MAX_OUTPUT_TOKENS, encodeAnthropicRequest } from './request.ts';
+
+const HELLO: ChatMessage = { role: 'user', content: [{ type: 'text', text: 'hello' }] };
+const TOOL = { name: 'look', description: 'Looks', inputSchema: { type: 'object', properties: {} } };
+
+const requestOf = (changes: Partial<ChatRequest>): ChatRequest => ({
+  stream: false,
+  system: [],
+  messages: [HELLO],
+  tools: [],
+  stop: [],
+  ...changes,
+});
+
+const encode = (changes: Partial<ChatRequest> = {}) =>
+  encodeAnthropicRequest(requestOf(changes), 'claude-haiku-4-5');
+
+const refusal = (param: string) => expect.objectContaining({ code: 'invalid_request', param });
+
+describe('requests to the Messages API', () => {
+  it('say no more than needed, and always bound the answer', () => {
+    expect(encode()).toEqual({
+      model: 'claude-haiku-4-5',
+      max_tokens: DEFAULT_MAX_OUTPUT_TOKENS,
+      messages: [{ role: 'user', content: [{ type: 'text', text: 'hello' }] }],
+    });
+  });
+
+  it('say everything that was asked', () => {
+    const all = encode({
+      stream: true,
+      system: [{ type: 'text', text: 'Be brief.' }],
+      tools: [TOOL],
+      toolChoice: { type: 'tool', name: 'look' },
+      parallelToolCalls: false,
+      maxOutputTokens: 9,
+      temperature: 1,
+      topP: 0.5,
+      topK: 3,
+      stop: ['END'],
+      endUser: 'u1',
+    });
+    expect(all).toMatchObject({
+      max_tokens: 9,
+      system: [{ type: 'text', text: 'Be brief.' }],
+      tools: [{ name: 'look', description: 'Looks', input_schema: { type: 'object', properties: {} } }],
+      tool_choice: { type: 'tool', name: 'look', disable_parallel_tool_use: true },
+      temperature: 1,
+      top_p: 0.5,
+      top_k: 3,
+      stop_sequences: ['END'],
+      metadata: { user_id: 'u1' },
+      stream: true,
+    });
+  });
+
+  it('let roles take turns, with the results of tools first and no empty texts', () => {
+    const result = (id: string): ChatMessage => ({
+      role: 'user',
+      content: [
+        { type: 'tool_result', toolCallId: id, content: [{ type: 'text', text: id }], isError: false },
+      ],
+    });
+    const messages: ChatMessage[] = [
+      HELLO,
+      { role: 'assistant', content: [{ type: 'text', text: '' }] },
+      HELLO,
+      {
+        role: 'assistant',
+        content: [
+          { type: 'text', text: '' },
+          { type: 'tool_call', id: 'a', name: 'look', argumentsJson: '{"x":1}' },
+        ],
+      },
+      { role: 'assistant', content: [{ type: 'tool_call', id: 'b', name: 'look', argumentsJson: '' }] },
+      result('a'),
+      HELLO,
+      result('b'),
+    ];
+    const hello = { type: 'text', text: 'hello' };
+    expect(encode({ messages })).toMatchObject({
+      messages: [
+        { role: 'user', content: [hello, hello] },
+        {
+          role: 'assistant',
+          content: [
+            { type: 'tool_use', id: 'a', name: 'look', input: { x: 1 } },
+            { type: 'tool_use', id: 'b', name: 'look', input: {} },
+          ],
+        },
+        {
+          role: 'user',
+          content: [
+            { type: 'tool_result', tool_use_id: 'a', content: [{ type: 'text', text: 'a' }] },
+            { type: 'tool_result', tool_use_id: 'b', content: [{ type: 'text', text: 'b' }] },
+            hello,
+          ],
+        },
+      ],
+    });
+  });
+
+  it('carry images by value and by address, and failed results', () => {
+    const images: ChatMessage = {
+      role: 'user',
+      content: [
+        {
+          type: 'tool_result',
+          toolCallId: 'a',
+          content: [{ type: 'image', source: { kind: 'url', url: 'https://example.com/a.png' } }],
+          isError: true,
+        },
+        { type: 'image', source: { kind: 'base64', mediaType: 'image/png', data: 'AAAA' } },
+      ],
+    };
+    expect(encode({ messages: [images] })).toMatchObject({
+      messages: [
+        {
+          content: [
+            {
+              is_error: true,
+              content: [{ type: 'image', source: { type: 'url', url: 'https://example.com/a.png' } }],
+            },
+            { type: 'image', source: { type: 'base64', media_type: 'image/png', data: 'AAAA' } },
+          ],
+        },
+      ],
+    });
+  });
+
+  it.each([
+    [{ toolChoice: { type: 'auto' } }, { type: 'auto' }],
+    [{ toolChoice: { type: 'required' } }, { type: 'any' }],
+    [{ toolChoice: { type: 'none' }, parallelToolCalls: false }, { type: 'none' }],
+    [{ parallelToolCalls: false }, { type: 'auto', disable_parallel_tool_use: true }],
+    [{ parallelToolCalls: true }, undefined],
+    [{}, undefined],
+    [{ tools: [], toolChoice: { type: 'auto' } }, undefined],
+  ] satisfies [Partial<ChatRequest>, unknown][])('with %j choose tools by %j', (changes, expected) => {
+    expect(Reflect.get(encode({ tools: [TOOL], ...changes }), 'tool_choice')).toEqual(expected);
+  });
+
+  it('give a tool without parameters the type the API wants', () => {
+    expect(encode({ tools: [{ name: 'now', inputSchema: {} }] })).toMatchObject({
+      tools: [{ name: 'now', input_schema: { type: 'object' } }],
+    });
+  });
+
+  it('are refused by name where they cannot be said', () => {
+    expect(() => encode({ temperature: 1.5 })).toThrow(refusal('temperature'));
+    expect(() => encode({ messages: [] })).toThrow(refusal('messages'));
+    expect(() =>
+      encode({ messages: [{ role: 'assistant', content: [{ type: 'text', text: 'x' }] }] }),
+    ).toThrow(refusal('messages'));
+    for (const argumentsJson of ['{', '[]', '"x"', 'null', '1']) {
+      const call = { type: 'tool_call' as const, id: 'a', name: 'look', argumentsJson };
+      expect(() => encode({ messages: [HELLO, { role: 'assistant', content: [call] }] })).toThrow(
+        refusal('messages'),
+      );
+    }
+  });
+});
