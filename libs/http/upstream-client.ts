@@ -20,14 +20,15 @@ export type UpstreamAnswer = {
 
 export type UpstreamClient = {
   /**
-   * One POST, never repeated. Resolves with the headers. Rejects with `FloError`: `connection` where the
+   * One request, never repeated. Resolves with the headers. Rejects with `FloError`: `connection` where the
    * provider never got the request, `cut_stream` where it may have; with the signal's reason where it was
    * aborted.
    */
-  post: (call: {
+  send: (call: {
+    method: 'GET' | 'POST';
     url: string;
     headers: Record<string, string>;
-    body: Uint8Array;
+    body?: Uint8Array;
     signal: AbortSignal;
   }) => Promise<UpstreamAnswer>;
   close: () => Promise<void>;
@@ -64,10 +65,10 @@ export const createUpstreamClient = (options: { allowPrivate: boolean }): Upstre
     keepAliveTimeout: KEEP_ALIVE_MS,
   });
   return {
-    post: async ({ url, headers, body, signal }) => {
+    send: async ({ method, url, headers, body, signal }) => {
       assertPublicUrl(new URL(url), options);
       try {
-        const answer = await request(url, { method: 'POST', headers, body, signal, dispatcher });
+        const answer = await request(url, { method, headers, body: body ?? null, signal, dispatcher });
         return {
           status: answer.statusCode,
           headers: answer.headers,

@@ -37,7 +37,6 @@ export const composeControl = async (
         allowPrivateUpstreams: configuration.allowPrivateUpstreams,
         clock: systemClock,
         mint: createSystemMint(),
-        logger: context.logger,
       }),
     ready: async () => {
       await database.pool.query('select 1');

@@ -21,12 +21,16 @@ export const decodeCursor = <Schema extends z.ZodType>(schema: Schema, cursor: s
   }
 };
 
+const PARAM_LENGTH_MAX = 200;
+
 /** The first thing wrong with an input, naming the field in the client's own terms. */
 export const invalidInput = (error: z.ZodError): FloError => {
   const [issue] = error.issues;
-  const param = issue?.path.join('.');
-  const message = issue === undefined ? 'The input is not valid.' : issue.message;
-  return new FloError('invalid_request', param ? `${param}: ${message}` : message, {
+  if (issue === undefined) return new FloError('invalid_request', 'The input is not valid.');
+  const unknown = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];
+  const param = [...issue.path, ...unknown].join('.').slice(0, PARAM_LENGTH_MAX);
+  const message = unknown.length > 0 ? 'is not a field of this request; leave it out' : issue.message;
+  return new FloError('invalid_request', param === '' ? message : `${param}: ${message}`, {
     param: param === '' ? undefined : param,
   });
 };

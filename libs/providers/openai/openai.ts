@@ -1,0 +1,47 @@
+import { isObject, parseObject } from '../json-fields.ts';
+import { replaceJsonMembers } from '../json-members.ts';
+import type { Provider } from '../provider.ts';
+import { readHeader } from '../upstream-failure.ts';
+import { decodeOpenaiFailure } from './failure.ts';
+import { encodeOpenaiRequest } from './request.ts';
+import { decodeOpenaiResponse, readOpenaiAnswer } from './response.ts';
+import { createOpenaiStreamDecoder } from './stream.ts';
+
+const PATH = '/chat/completions';
+const HEADERS = { 'content-type': 'application/json' };
+
+/** The usage option of a streamed request, and whether it is ours. */
+const askForUsage = (body: Uint8Array): { members: Record<string, unknown>; usageInjected: boolean } => {
+  const options = parseObject(body)['stream_options'];
+  const given = isObject(options) ? options : {};
+  if (given['include_usage'] === true) return { members: {}, usageInjected: false };
+  return { members: { stream_options: { ...given, include_usage: true } }, usageInjected: true };
+};
+
+/** OpenAI's Chat Completions API: https://platform.openai.com/docs/api-reference/chat */
+export const openai: Provider = {
+  id: 'openai',
+  surface: 'openai-chat',
+  baseUrl: 'https://api.openai.com/v1',
+  authorize: (secret) => ({ authorization: `Bearer ${secret}` }),
+  keyCheck: { path: '/models', headers: {} },
+  encodePassThrough: ({ body, model, stream }) => {
+    const { members, usageInjected } = stream ? askForUsage(body) : { members: {}, usageInjected: false };
+    return {
+      path: PATH,
+      headers: HEADERS,
+      body: replaceJsonMembers(body, { model, ...members }),
+      usageInjected,
+    };
+  },
+  encodeRequest: ({ request, model }) => ({
+    path: PATH,
+    headers: HEADERS,
+    body: Buffer.from(JSON.stringify(encodeOpenaiRequest(request, model))),
+  }),
+  decodeResponse: decodeOpenaiResponse,
+  readAnswer: readOpenaiAnswer,
+  createStreamDecoder: createOpenaiStreamDecoder,
+  decodeError: decodeOpenaiFailure,
+  readRequestId: (headers) => readHeader(headers, 'x-request-id'),
+};

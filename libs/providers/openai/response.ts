@@ -1,0 +1,72 @@
+import type { ChatResponse, FinishReason, ToolCallPart } from '#contracts/inference';
+import { FloError } from '#domain/errors';
+import { isObject, listOf, objectOf, parseObject, textOf, type JsonObject } from '../json-fields.ts';
+import type { AnswerFacts } from '../provider.ts';
+import { readOpenaiUsage } from './usage.ts';
+
+/** `function_call` is the one from before tools. An unknown reason is an ordinary end. */
+export const decodeFinishReason = (reason: string): FinishReason => {
+  switch (reason) {
+    case 'length':
+      return 'length';
+    case 'tool_calls':
+    case 'function_call':
+      return 'tool_calls';
+    case 'content_filter':
+      return 'content_filter';
+    default:
+      return 'stop';
+  }
+};
+
+const firstChoice = (answer: JsonObject): JsonObject => {
+  const [choice] = listOf(answer['choices']);
+  if (!isObject(choice)) throw new FloError('malformed_answer', "The provider's answer has no choices.");
+  return choice;
+};
+
+const decodeToolCall = (value: unknown): ToolCallPart => {
+  const call = objectOf(value);
+  const id = textOf(call['id']);
+  const name = textOf(objectOf(call['function'])['name']);
+  if (id === null || name === null) {
+    throw new FloError('malformed_answer', "A tool call in the provider's answer has no id or no name.");
+  }
+  return {
+    type: 'tool_call',
+    id,
+    name,
+    argumentsJson: textOf(objectOf(call['function'])['arguments']) ?? '',
+  };
+};
+
+const factsOf = (answer: JsonObject): AnswerFacts => ({
+  id: textOf(answer['id']),
+  model: textOf(answer['model']),
+  finishReason: textOf(firstChoice(answer)['finish_reason']),
+  usage: readOpenaiUsage(answer['usage'], { source: 'provider', serviceTier: answer['service_tier'] }),
+});
+
+export const readOpenaiAnswer = (body: Uint8Array): AnswerFacts => factsOf(parseObject(body));
+
+export const decodeOpenaiResponse = (body: Uint8Array): ChatResponse => {
+  const answer = parseObject(body);
+  const choice = firstChoice(answer);
+  const message = objectOf(choice['message']);
+  // A refusal is what the model says instead of an answer.
+  const text = textOf(message['content']) ?? textOf(message['refusal']) ?? '';
+  const facts = factsOf(answer);
+  return {
+    id: facts.id ?? '',
+    model: facts.model ?? '',
+    content: [
+      ...(text === '' ? [] : [{ type: 'text' as const, text }]),
+      ...listOf(message['tool_calls']).map(decodeToolCall),
+    ],
+    finishReason:
+      textOf(message['content']) === null && textOf(message['refusal']) !== null
+        ? 'content_filter'
+        : decodeFinishReason(facts.finishReason ?? ''),
+    usage: facts.usage,
+  };
+};

@@ -1,0 +1,94 @@
+import type { StreamPart } from '#contracts/inference';
+import { UNKNOWN_USAGE, type Usage } from '#contracts/usage';
+import { countOf, isObject, listOf, objectOf, parseObject, textOf, type JsonObject } from '../json-fields.ts';
+import type { DecodedEvent, StreamDecoder } from '../provider.ts';
+import { decodeOpenaiStreamError } from './failure.ts';
+import { decodeFinishReason } from './response.ts';
+import { readOpenaiUsage } from './usage.ts';
+
+const DONE = '[DONE]';
+/** Fields of a delta that a reader sees. Compatible servers name reasoning in two ways. */
+const VISIBLE_TEXTS = ['content', 'refusal', 'reasoning', 'reasoning_content'];
+
+const isVisible = (delta: JsonObject): boolean =>
+  VISIBLE_TEXTS.some((field) => (textOf(delta[field]) ?? '') !== '') ||
+  listOf(delta['tool_calls']).length > 0 ||
+  isObject(delta['function_call']) ||
+  isObject(delta['audio']);
+
+/** Reads the chunks of `chat.completion.chunk`. Of several choices only the first becomes parts. */
+export const createOpenaiStreamDecoder = ({ usageInjected }: { usageInjected: boolean }): StreamDecoder => {
+  let id: string | null = null;
+  let model: string | null = null;
+  let finishReason: string | null = null;
+  let serviceTier: unknown;
+  let usage: Usage = UNKNOWN_USAGE;
+  let refused = false;
+  const startedCalls = new Set<number>();
+
+  const decodeToolCall = (value: unknown, position: number): StreamPart[] => {
+    const call = objectOf(value);
+    const index = countOf(call['index']) ?? position;
+    const fn = objectOf(call['function']);
+    const parts: StreamPart[] = [];
+    const callId = textOf(call['id']);
+    const name = textOf(fn['name']);
+    if (!startedCalls.has(index) && callId !== null && name !== null) {
+      startedCalls.add(index);
+      parts.push({ type: 'tool_call_start', index, id: callId, name });
+    }
+    const argumentsDelta = textOf(fn['arguments']) ?? '';
+    if (argumentsDelta !== '') parts.push({ type: 'tool_call_delta', index, argumentsDelta });
+    return parts;
+  };
+
+  const decodeChoice = (choice: JsonObject): StreamPart[] => {
+    const delta = objectOf(choice['delta']);
+    const parts: StreamPart[] = [];
+    const refusal = textOf(delta['refusal']) ?? '';
+    refused ||= refusal !== '';
+    const text = (textOf(delta['content']) ?? '') + refusal;
+    if (text !== '') parts.push({ type: 'text_delta', text });
+    parts.push(...listOf(delta['tool_calls']).flatMap(decodeToolCall));
+    const reason = textOf(choice['finish_reason']);
+    if (reason !== null) {
+      finishReason = reason;
+      parts.push({ type: 'finish', reason: refused ? 'content_filter' : decodeFinishReason(reason) });
+    }
+    return parts;
+  };
+
+  const decodeChunk = (chunk: JsonObject): DecodedEvent => {
+    const parts: StreamPart[] = [];
+    if (id === null) {
+      id = textOf(chunk['id']);
+      model = textOf(chunk['model']);
+      if (id !== null) parts.push({ type: 'start', id, model: model ?? '' });
+    }
+    serviceTier = chunk['service_tier'] ?? serviceTier;
+    const choices = listOf(chunk['choices']).map(objectOf);
+    const content = choices.some((choice) => isVisible(objectOf(choice['delta'])));
+    for (const choice of choices) {
+      if ((countOf(choice['index']) ?? 0) === 0) parts.push(...decodeChoice(choice));
+    }
+    if (isObject(chunk['usage'])) {
+      usage = readOpenaiUsage(chunk['usage'], { source: 'provider', serviceTier });
+      parts.push({ type: 'usage', usage });
+    }
+    const hidden = usageInjected && choices.length === 0 && isObject(chunk['usage']);
+    return { parts, content, hidden };
+  };
+
+  return {
+    decode: ({ data }) => {
+      if (data === '') return { parts: [], content: false, hidden: false };
+      if (data.trim() === DONE) return { parts: [{ type: 'end' }], content: false, hidden: false };
+      const chunk = parseObject(data);
+      if (chunk['error'] !== undefined && chunk['error'] !== null) {
+        throw decodeOpenaiStreamError(chunk['error']);
+      }
+      return decodeChunk(chunk);
+    },
+    facts: () => ({ id, model, finishReason, usage }),
+  };
+};

@@ -1,0 +1,66 @@
+/** Reads fields of a client's request; every refusal names the field in the client's own terms. */
+import { FloError } from '#domain/errors';
+
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+export const isObject = (value: unknown): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+export const refuse = (param: string, sentence: string): never => {
+  throw new FloError('invalid_request', `${param}: ${sentence}`, { param });
+};
+
+export const readObject = (value: unknown, param: string): JsonObject =>
+  isObject(value) ? value : refuse(param, 'must be an object.');
+
+/** The body itself has no name. */
+export const readBody = (body: unknown): JsonObject => {
+  if (isObject(body)) return body;
+  throw new FloError('invalid_request', 'The body must be a JSON object.');
+};
+
+export const readText = (value: unknown, param: string): string =>
+  typeof value === 'string' ? value : refuse(param, 'must be a string.');
+
+export const readList = (value: unknown, param: string): readonly unknown[] =>
+  Array.isArray(value) ? value : refuse(param, 'must be a list.');
+
+export const readBoolean = (value: unknown, param: string): boolean =>
+  typeof value === 'boolean' ? value : refuse(param, 'must be true or false.');
+
+export const readNumber = (value: unknown, param: string): number =>
+  typeof value === 'number' && Number.isFinite(value) ? value : refuse(param, 'must be a number.');
+
+export const readPositiveInteger = (value: unknown, param: string): number =>
+  typeof value === 'number' && Number.isSafeInteger(value) && value > 0
+    ? value
+    : refuse(param, 'must be a whole number above 0.');
+
+/** Undefined for a field that is absent or null. */
+export const optional = <Value>(
+  object: JsonObject,
+  field: string,
+  read: (value: unknown, param: string) => Value,
+  prefix = '',
+): Value | undefined => {
+  const value = object[field];
+  return value === undefined || value === null ? undefined : read(value, prefix + field);
+};
+
+/** What every dialect's request has. */
+export const readModel = (body: JsonObject): string => {
+  const { model } = body;
+  if (typeof model === 'string' && model !== '') return model;
+  return refuse('model', 'must name a model, such as "openai/gpt-4o-mini".');
+};
+
+export const readMessages = (body: JsonObject): readonly unknown[] => {
+  const { messages } = body;
+  if (Array.isArray(messages) && messages.length > 0) return messages;
+  return refuse('messages', 'must be a list with at least one message.');
+};
+
+/** A JSON Schema is passed on as it is. */
+export const readSchema = (value: unknown, param: string): Record<string, unknown> => ({
+  ...readObject(value, param),
+});

@@ -1,0 +1,38 @@
+import type { FloError } from '#domain/errors';
+import { encodeErrorHeaders } from '../error-headers.ts';
+import type { EncodedError } from '../surface.ts';
+
+/** The API's `type`, by the status the client sees; `code` is the catalogue's. */
+const typeOf = (status: number): string => {
+  switch (status) {
+    case 401:
+      return 'authentication_error';
+    case 403:
+      return 'permission_error';
+    case 404:
+      return 'not_found_error';
+    case 429:
+      return 'rate_limit_error';
+    default:
+      return status < 500 ? 'invalid_request_error' : 'server_error';
+  }
+};
+
+const encodeBody = (error: FloError, requestId: string) => ({
+  error: {
+    message: error.message,
+    type: typeOf(error.status),
+    param: error.param ?? null,
+    code: error.code,
+    request_id: requestId,
+  },
+});
+
+export const encodeOpenaiError = (error: FloError, requestId: string): EncodedError => ({
+  status: error.status,
+  headers: { ...encodeErrorHeaders(error), 'x-request-id': requestId },
+  body: encodeBody(error, requestId),
+});
+
+export const encodeOpenaiStreamError = (error: FloError, requestId: string): string =>
+  `data: ${JSON.stringify(encodeBody(error, requestId))}\n\n`;

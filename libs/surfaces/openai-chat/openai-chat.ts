@@ -1,0 +1,17 @@
+import type { Surface } from '../surface.ts';
+import { encodeOpenaiError, encodeOpenaiStreamError } from './errors.ts';
+import { decodeOpenaiRequest, readOpenaiRequest } from './request.ts';
+import { encodeOpenaiResponse } from './response.ts';
+import { createOpenaiStreamEncoder } from './stream.ts';
+
+/** OpenAI's Chat Completions dialect: https://platform.openai.com/docs/api-reference/chat */
+export const openaiChat: Surface = {
+  id: 'openai-chat',
+  forwardedHeaders: [],
+  readRequest: readOpenaiRequest,
+  decodeRequest: decodeOpenaiRequest,
+  encodeResponse: encodeOpenaiResponse,
+  createStreamEncoder: createOpenaiStreamEncoder,
+  encodeError: encodeOpenaiError,
+  encodeStreamError: encodeOpenaiStreamError,
+};

@@ -1,0 +1,104 @@
+import { randomFillSync } from 'node:crypto';
+import type { FastifyInstance } from 'fastify';
+import { FloError } from '#domain/errors';
+import type { IdMint } from '#domain/mint-id';
+import type { Clock, ConfigurationChanges, Vault } from '#domain/ports';
+import { createUpstreamClient } from '#http/upstream-client';
+import { createApiKeyStore } from '#postgres/api-keys';
+import type { Database } from '#postgres/database';
+import { listPrices } from '#postgres/price-book';
+import { createProviderCredentials } from '#postgres/provider-credentials';
+import { createProviderKeyStore } from '#postgres/provider-keys';
+import { loadRequestUsage } from '#postgres/request-usage';
+import { createRouteStore } from '#postgres/routes';
+import { createTenantDirectory } from '#postgres/tenant-directory';
+import { createTenantStore } from '#postgres/tenants';
+import { isStoreUnreachable } from '#postgres/unreachable';
+import { queryUsage, readLedgerClock } from '#postgres/usage-query';
+import { createAuthorize } from './authorization.ts';
+import { registerApiKeyRoutes } from './routes/api-keys.ts';
+import { registerPriceRoutes } from './routes/prices.ts';
+import { registerProviderKeyRoutes } from './routes/provider-keys.ts';
+import { registerRouteRoutes } from './routes/routes.ts';
+import { registerTenantRoutes } from './routes/tenants.ts';
+import { registerUsageRoutes } from './routes/usage.ts';
+
+export type ControlPlaneDeps = {
+  database: Database;
+  vault: Vault;
+  configurationChanges: ConfigurationChanges;
+  adminKey: string;
+  allowPrivateUpstreams: boolean;
+  clock: Clock;
+  mint: IdMint;
+};
+
+/** An error of the store that is worth another try. */
+const explainStoreError = (error: unknown): unknown =>
+  isStoreUnreachable(error)
+    ? new FloError('unavailable', 'The store cannot be reached now. Try again shortly.', {
+        retryAfterMs: 1_000,
+        cause: error,
+      })
+    : error;
+
+const registerRoutes = (app: FastifyInstance, deps: ControlPlaneDeps): void => {
+  const { database, vault, configurationChanges, clock, mint, allowPrivateUpstreams } = deps;
+  const tenants = createTenantStore(database);
+  const authorize = createAuthorize({
+    adminKey: deps.adminKey,
+    directory: createTenantDirectory(database),
+    tenantExists: async (id) => (await tenants.find(id)) !== null,
+    clock,
+  });
+  const providerKeys = createProviderKeyStore(database);
+  const upstream = createUpstreamClient({ allowPrivate: allowPrivateUpstreams });
+  app.addHook('onClose', () => upstream.close());
+
+  registerTenantRoutes(app, { authorize, tenants, vault, mint, configurationChanges });
+  registerProviderKeyRoutes(app, {
+    authorize,
+    tenants,
+    providerKeys,
+    credentials: createProviderCredentials(database, vault),
+    vault,
+    upstream,
+    allowPrivateUpstreams,
+    mint,
+    configurationChanges,
+  });
+  registerApiKeyRoutes(app, {
+    authorize,
+    apiKeys: createApiKeyStore(database),
+    mint,
+    fillRandom: (bytes) => randomFillSync(bytes),
+    configurationChanges,
+  });
+  registerRouteRoutes(app, {
+    authorize,
+    routes: createRouteStore(database),
+    providerKeys,
+    configurationChanges,
+  });
+  registerUsageRoutes(app, {
+    authorize,
+    usage: {
+      query: (selection) => queryUsage(database, selection),
+      readClock: (asOf) => readLedgerClock(database, asOf),
+      loadRequest: (requestId, tenantId) => loadRequestUsage(database, requestId, tenantId),
+    },
+  });
+  registerPriceRoutes(app, { authorize, clock, prices: { list: (query) => listPrices(database, query) } });
+};
+
+/** Everything under `/api/v1`. */
+export const registerControlPlane = (app: FastifyInstance, deps: ControlPlaneDeps): void => {
+  app.register((scope, _options, done) => {
+    // What is thrown here goes on to the server's own handler.
+    scope.setErrorHandler((error) => {
+      throw explainStoreError(error);
+    });
+    registerRoutes(scope, deps);
+    done();
+  });
+};

@@ -1,0 +1,169 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { DispatchHeader } from '#contracts/dispatch';
+import type { RequestId } from '#contracts/ids';
+import { DEADLINE_MS_MAX } from '#contracts/subjects';
+import type { ProviderId } from '#contracts/vocabulary';
+import { AdmissionLimits } from '#domain/admission-limits';
+import type { ApiKey } from '#domain/api-key';
+import { parseApiKeyText } from '#domain/api-key-text';
+import { readAttribution } from '#domain/attribution';
+import { FloError } from '#domain/errors';
+import type { Clock, TenantDirectory } from '#domain/ports';
+import { planRequest } from '#domain/route-plan';
+import type { Surface } from '#surfaces/surface';
+import { hashApiKey, readCallerKey } from '#web/caller-key';
+
+export type AdmissionDeps = {
+  directory: TenantDirectory;
+  limits: AdmissionLimits;
+  /** Whether the price book knows a provider's model. */
+  isListed: (provider: ProviderId, model: string) => boolean;
+  /** The models a provider is known to have, by the price book. */
+  listedModels: (provider: ProviderId) => readonly string[];
+  clock: Clock;
+  random: () => number;
+  ingressId: string;
+  defaultTimeoutMs: number;
+};
+
+export type Incoming = {
+  requestId: RequestId;
+  surface: Surface;
+  headers: IncomingHttpHeaders;
+  body: Uint8Array;
+};
+
+/** A request that may be queued; `release` gives back what it holds of its key's limits. */
+export type Admitted = { header: DispatchHeader; release: () => void };
+
+/** About four bytes of a prompt are a token; good enough to keep a key near its limit. */
+const BYTES_PER_TOKEN = 4;
+
+const decoder = new TextDecoder('utf-8', { fatal: true });
+
+const parseBody = (body: Uint8Array): unknown => {
+  if (body.length === 0) throw new FloError('invalid_request', 'The body is empty: send a JSON object.');
+  let text: string;
+  try {
+    text = decoder.decode(body);
+  } catch (error) {
+    throw new FloError('invalid_request', 'The body is not UTF-8 text: send JSON.', { cause: error });
+  }
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new FloError(
+      'invalid_request',
+      'The body is not valid JSON: check its commas, quotes and braces.',
+      {
+        cause: error,
+      },
+    );
+  }
+};
+
+const readTimeoutMs = (headers: IncomingHttpHeaders, defaultMs: number): number => {
+  const text = headers['x-flo2-timeout-ms'];
+  if (text === undefined) return defaultMs;
+  const timeoutMs = Number(text);
+  if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > DEADLINE_MS_MAX) {
+    throw new FloError(
+      'invalid_request',
+      `x-flo2-timeout-ms must be a whole number of milliseconds from 1 to ${DEADLINE_MS_MAX}.`,
+      { param: 'x-flo2-timeout-ms' },
+    );
+  }
+  return timeoutMs;
+};
+
+const pickHeaders = (headers: IncomingHttpHeaders, names: readonly string[]): Record<string, string> => {
+  const picked: Record<string, string> = {};
+  for (const name of names) {
+    const value = headers[name];
+    if (typeof value === 'string') picked[name] = value;
+  }
+  return picked;
+};
+
+/** The key a caller shows. Rejects with `FloError` `missing_key`, `invalid_key` or `forbidden`. */
+export const authenticate = async (
+  deps: Pick<AdmissionDeps, 'directory' | 'clock'>,
+  headers: IncomingHttpHeaders,
+): Promise<ApiKey> => {
+  const keyText = parseApiKeyText(readCallerKey(headers));
+  let apiKey: ApiKey | null;
+  try {
+    apiKey = await deps.directory.findApiKey(hashApiKey(keyText));
+  } catch (error) {
+    throw unavailable(error);
+  }
+  if (apiKey === null) {
+    throw new FloError(
+      'invalid_key',
+      'This API key is unknown or was revoked. Use one of your tenant’s keys.',
+    );
+  }
+  if (apiKey.expiresAtMs !== null && apiKey.expiresAtMs <= deps.clock.nowMs()) {
+    throw new FloError('invalid_key', 'This API key has expired. Use one of your tenant’s current keys.');
+  }
+  if (!apiKey.scopes.includes('inference')) {
+    throw new FloError('forbidden', 'This API key lacks the scope "inference".');
+  }
+  return apiKey;
+};
+
+export const unavailable = (cause: unknown): FloError =>
+  new FloError('unavailable', 'Keys and routes cannot be read now. Try again shortly.', {
+    retryAfterMs: 1_000,
+    cause,
+  });
+
+/**
+ * Decides whether a request may be queued, and how it is to be served. Rejects with `FloError`; nothing
+ * is held then.
+ */
+export const admit = async (deps: AdmissionDeps, incoming: Incoming): Promise<Admitted> => {
+  const { headers, surface, body, requestId } = incoming;
+  const apiKey = await authenticate(deps, headers);
+  const clientRequest = surface.readRequest(parseBody(body));
+  const timeoutMs = readTimeoutMs(headers, deps.defaultTimeoutMs);
+  const { endUser, metadata } = clientRequest;
+  const attribution = readAttribution({ headers, endUser, metadata }, apiKey);
+  const routing = await deps.directory.loadRouting(apiKey.tenantId).catch((error: unknown) => {
+    throw unavailable(error);
+  });
+  const { plan, route } = planRequest({
+    model: clientRequest.model,
+    routing,
+    apiKey,
+    isListed: deps.isListed,
+    random: deps.random,
+  });
+  const admittedAtMs = deps.clock.nowMs();
+  const release = deps.limits.admit(apiKey, {
+    tokens: Math.ceil(body.length / BYTES_PER_TOKEN) + (clientRequest.maxOutputTokens ?? 0),
+    nowMs: admittedAtMs,
+  });
+  return {
+    release,
+    header: {
+      version: 1,
+      requestId,
+      tenantId: apiKey.tenantId,
+      apiKeyId: apiKey.id,
+      lane: 'interactive',
+      surface: surface.id,
+      stream: clientRequest.stream,
+      requestedModel: clientRequest.model,
+      route,
+      attribution,
+      forwardedHeaders: pickHeaders(headers, surface.forwardedHeaders),
+      plan,
+      step: 0,
+      firstAttempt: 1,
+      ingressId: deps.ingressId,
+      admittedAtMs,
+      deadlineAtMs: admittedAtMs + timeoutMs,
+    },
+  };
+};

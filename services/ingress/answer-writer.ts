@@ -1,0 +1,83 @@
+import type { ServerResponse } from 'node:http';
+import type { AnswerHead } from '#contracts/attempt-line';
+import type { RequestId } from '#contracts/ids';
+import type { FloError } from '#domain/errors';
+import type { Surface } from '#surfaces/surface';
+
+const EVENT_STREAM = 'text/event-stream';
+
+/** Writes one answer to a client in its dialect: a whole one, a stream, or an error in either. */
+export class AnswerWriter {
+  readonly #response: ServerResponse;
+  readonly #surface: Surface;
+  readonly #requestId: RequestId;
+  #streaming = false;
+
+  constructor(response: ServerResponse, surface: Surface, requestId: RequestId) {
+    this.#response = response;
+    this.#surface = surface;
+    this.#requestId = requestId;
+  }
+
+  #headers(attempts: number, upstreamRequestId: string | null): Record<string, string> {
+    return {
+      'x-flo2-request-id': this.#requestId,
+      'x-flo2-attempts': String(attempts),
+      ...(upstreamRequestId !== null && { 'x-flo2-upstream-request-id': upstreamRequestId }),
+    };
+  }
+
+  #answerHeaders(head: AnswerHead, attempts: number): Record<string, string> {
+    return {
+      ...this.#headers(attempts, head.upstreamRequestId),
+      'content-type': head.contentType,
+      'x-flo2-provider': head.provider,
+      'x-flo2-model': head.model,
+      'x-flo2-queue-ms': String(head.queueMs),
+    };
+  }
+
+  answer(head: AnswerHead, attempts: number, body: Uint8Array): void {
+    const headers = { ...this.#answerHeaders(head, attempts), 'content-length': String(body.length) };
+    this.#response.writeHead(head.status, headers).end(body);
+  }
+
+  head(head: AnswerHead, attempts: number): void {
+    this.#streaming = head.contentType.startsWith(EVENT_STREAM);
+    const headers = this.#answerHeaders(head, attempts);
+    if (this.#streaming) headers['cache-control'] = 'no-cache';
+    this.#response.writeHead(head.status, headers);
+  }
+
+  /** `onTaken` is called once the bytes have left this process. */
+  data(bytes: Uint8Array, onTaken: () => void): void {
+    this.#response.write(bytes, (error) => {
+      if (!error) onTaken();
+    });
+  }
+
+  end(): void {
+    this.#response.end();
+  }
+
+  /** An answer that has begun is broken off so that no client takes it for whole. */
+  fail(error: FloError, attempts: number, upstreamRequestId: string | null): void {
+    const response = this.#response;
+    if (response.destroyed || response.writableEnded) return;
+    if (response.headersSent) {
+      if (this.#streaming) response.end(this.#surface.encodeStreamError(error, this.#requestId));
+      else response.destroy();
+      return;
+    }
+    const { status, headers, body } = this.#surface.encodeError(error, this.#requestId);
+    const bytes = Buffer.from(JSON.stringify(body));
+    response
+      .writeHead(status, {
+        ...this.#headers(attempts, upstreamRequestId),
+        'content-type': 'application/json',
+        'content-length': String(bytes.length),
+        ...headers,
+      })
+      .end(bytes);
+  }
+}

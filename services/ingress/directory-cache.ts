@@ -1,0 +1,41 @@
+import type { TenantId } from '#contracts/ids';
+import type { ApiKey } from '#domain/api-key';
+import { LoadingCache } from '#domain/loading-cache';
+import type { Clock, ConfigurationChanges, TenantDirectory } from '#domain/ports';
+import type { TenantRouting } from '#domain/tenant-routing';
+
+const KEYS_MAX = 50_000;
+const TENANTS_MAX = 10_000;
+const FRESH_MS = 60_000;
+/** Long enough to serve known callers through an outage of the store. */
+const STALE_MS = 15 * 60_000;
+
+/** The directory in memory. What has changed is dropped as soon as the change is announced. */
+export const cacheDirectory = (
+  directory: TenantDirectory,
+  changes: ConfigurationChanges,
+  clock: Clock,
+): TenantDirectory => {
+  const times = { clock, freshMs: FRESH_MS, staleMs: STALE_MS };
+  const apiKeys = new LoadingCache<string, ApiKey | null>({
+    ...times,
+    entriesMax: KEYS_MAX,
+    // Guesses must not push real keys out.
+    keep: (apiKey) => apiKey !== null,
+  });
+  const routings = new LoadingCache<TenantId, TenantRouting>({ ...times, entriesMax: TENANTS_MAX });
+  changes.subscribe((change) => {
+    if (change === null) {
+      apiKeys.clear();
+      routings.clear();
+      return;
+    }
+    apiKeys.drop((apiKey) => apiKey?.tenantId === change.tenantId);
+    routings.drop((_, tenantId) => tenantId === change.tenantId);
+  });
+  return {
+    findApiKey: (keyHash) =>
+      apiKeys.get(Buffer.from(keyHash).toString('base64'), () => directory.findApiKey(keyHash)),
+    loadRouting: (tenantId) => routings.get(tenantId, () => directory.loadRouting(tenantId)),
+  };
+};

@@ -1,0 +1,259 @@
+import type {
+  Frame,
+  FrameHeader,
+  GrantReply,
+  GrantRequest,
+  Heartbeat,
+  HeartbeatReply,
+} from '#contracts/attempt-line';
+import type { DispatchHeader } from '#contracts/dispatch';
+import type { RequestId } from '#contracts/ids';
+import { AttemptFence } from '#domain/attempt-fence';
+import { presumedLostEvent } from '#domain/attempt-report';
+import { decodeWireError, FloError } from '#domain/errors';
+import type { Clock } from '#domain/ports';
+import type { AttemptEventPublisher } from '#nats/attempt-event-publisher';
+import type { IngressLine } from '#nats/ingress-line';
+import type { AnswerWriter } from './answer-writer.ts';
+
+/** Requests one ingress holds at once, waiting ones included. */
+export const OPEN_REQUESTS_MAX = 10_000;
+/** Heartbeats come every second: a worker that has missed three is lost. */
+const LOST_AFTER_MS = 3_500;
+const SWEEP_INTERVAL_MS = 500;
+/** The worker keeps the deadline too; this long the ingress leaves the word to it. */
+const DEADLINE_GRACE_MS = 1_000;
+/** A worker may be so far ahead (`WINDOW_BYTES` there); it is told of room in quarters. */
+const CREDIT_BYTES = 256 * 1024;
+
+/** Frames after which the worker is done with the attempt. */
+const ENDINGS: ReadonlySet<FrameHeader['kind']> = new Set(['answer', 'end', 'fail', 'hand_over']);
+
+type OpenRequest = {
+  header: DispatchHeader;
+  writer: AnswerWriter;
+  fence: AttemptFence;
+  grantedAtMs: number;
+  lastHeardAtMs: number;
+  takenBytes: number;
+  creditedBytes: number;
+  deadline: NodeJS.Timeout;
+  /** The client has its ending, or left; kept until the worker's own, so that a lost one is noticed. */
+  settled: boolean;
+  onSettled: () => void;
+};
+
+export type OpenRequestsDeps = {
+  clock: Clock;
+  events: AttemptEventPublisher;
+};
+
+/**
+ * The requests whose clients this ingress holds. It grants their attempts, relays the frames of the
+ * attempt that runs, and ends each request exactly once: by an answer, an error, or its client leaving.
+ */
+export class OpenRequests {
+  readonly #deps: OpenRequestsDeps;
+  readonly #requests = new Map<RequestId, OpenRequest>();
+  #line: IngressLine | null = null;
+  #sweep: NodeJS.Timeout | null = null;
+  #onEmpty: (() => void) | null = null;
+
+  constructor(deps: OpenRequestsDeps) {
+    this.#deps = deps;
+  }
+
+  get size(): number {
+    return this.#requests.size;
+  }
+
+  start(line: IngressLine): void {
+    this.#line = line;
+    this.#sweep = setInterval(() => this.#failLost(), SWEEP_INTERVAL_MS);
+  }
+
+  stop(): void {
+    if (this.#sweep !== null) clearInterval(this.#sweep);
+  }
+
+  open(header: DispatchHeader, writer: AnswerWriter, onSettled: () => void): void {
+    const waitMs = Math.max(0, header.deadlineAtMs - this.#deps.clock.nowMs());
+    this.#requests.set(header.requestId, {
+      header,
+      writer,
+      fence: new AttemptFence(),
+      grantedAtMs: 0,
+      lastHeardAtMs: 0,
+      takenBytes: 0,
+      creditedBytes: 0,
+      deadline: setTimeout(() => this.#onDeadline(header.requestId), waitMs),
+      settled: false,
+      onSettled,
+    });
+  }
+
+  /** The client went away. */
+  leave(requestId: RequestId): void {
+    const request = this.#requests.get(requestId);
+    if (request !== undefined) this.#settle(request);
+  }
+
+  /** The queue did not take the request. Where a worker has it all the same, only the receipt was lost. */
+  failUnqueued(requestId: RequestId, error: FloError): void {
+    const request = this.#requests.get(requestId);
+    if (request !== undefined && request.fence.attempts === 0) this.#fail(request, error, null);
+  }
+
+  /** Resolves when no request is open. */
+  empty(): Promise<void> {
+    if (this.#requests.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#onEmpty = resolve;
+    });
+  }
+
+  failAll(error: FloError): void {
+    for (const request of this.#requests.values()) {
+      this.#cancelUpstream(request);
+      this.#fail(request, error, null);
+    }
+  }
+
+  grant(asked: GrantRequest): GrantReply {
+    const request = this.#requests.get(asked.requestId);
+    if (request === undefined) return { granted: false, reason: 'gone' };
+    const before = request.fence.running?.attemptId;
+    if (request.settled && before !== asked.attemptId) return { granted: false, reason: 'gone' };
+    const reply = request.fence.grant(asked);
+    const nowMs = this.#deps.clock.nowMs();
+    if (reply.granted && before !== asked.attemptId) {
+      request.grantedAtMs = nowMs;
+      request.takenBytes = 0;
+      request.creditedBytes = 0;
+    }
+    if (reply.granted) request.lastHeardAtMs = nowMs;
+    return reply;
+  }
+
+  beat({ workerId, requestIds }: Heartbeat): HeartbeatReply {
+    const nowMs = this.#deps.clock.nowMs();
+    const abandon: RequestId[] = [];
+    for (const requestId of requestIds) {
+      const request = this.#requests.get(requestId);
+      const running = request?.fence.running;
+      if (request === undefined || (running && running.workerId !== workerId)) abandon.push(requestId);
+      else request.lastHeardAtMs = nowMs;
+    }
+    return { abandon };
+  }
+
+  take({ header: frame, bytes }: Frame): void {
+    const request = this.#requests.get(frame.requestId);
+    if (request === undefined) return;
+    const { fence, writer } = request;
+    const running = fence.running;
+    if (request.settled) {
+      if (frame.attemptNumber === running?.attemptNumber && ENDINGS.has(frame.kind)) this.#close(request);
+      return;
+    }
+    const verdict = fence.accept(frame);
+    if (verdict === 'drop') return;
+    request.lastHeardAtMs = this.#deps.clock.nowMs();
+    if (verdict === 'gap') {
+      const error = new FloError('cut_stream', 'A part of the answer was lost inside flo2.');
+      writer.fail(error, fence.attempts, null);
+      this.#settle(request);
+      return;
+    }
+    switch (frame.kind) {
+      case 'head':
+        writer.head(frame.head, fence.attempts);
+        break;
+      case 'data':
+        writer.data(bytes, () => this.#taken(request, running, bytes.length));
+        break;
+      case 'answer':
+        writer.answer(frame.head, fence.attempts, bytes);
+        this.#close(request);
+        break;
+      case 'end':
+        writer.end();
+        this.#close(request);
+        break;
+      case 'fail':
+        this.#fail(request, decodeWireError(frame.error), frame.upstreamRequestId);
+        break;
+      case 'hand_over':
+        break;
+    }
+  }
+
+  #taken(request: OpenRequest, grant: GrantRequest | null, bytes: number): void {
+    request.takenBytes += bytes;
+    if (grant === null || request.takenBytes - request.creditedBytes < CREDIT_BYTES) return;
+    request.creditedBytes = request.takenBytes;
+    const { requestId } = request.header;
+    this.#line?.control(grant.workerId, { kind: 'credit', requestId, takenBytes: request.takenBytes });
+  }
+
+  #cancelUpstream(request: OpenRequest): void {
+    const { running } = request.fence;
+    if (running !== null) {
+      this.#line?.control(running.workerId, { kind: 'cancel', requestId: request.header.requestId });
+    }
+  }
+
+  #fail(request: OpenRequest, error: FloError, upstreamRequestId: string | null): void {
+    request.writer.fail(error, request.fence.attempts, upstreamRequestId);
+    this.#close(request);
+  }
+
+  /** The client's part is over; an attempt that still runs is ended, and awaited. */
+  #settle(request: OpenRequest): void {
+    if (request.fence.running === null) {
+      this.#close(request);
+      return;
+    }
+    this.#cancelUpstream(request);
+    clearTimeout(request.deadline);
+    if (!request.settled) request.onSettled();
+    request.settled = true;
+  }
+
+  #close(request: OpenRequest): void {
+    clearTimeout(request.deadline);
+    request.fence.close();
+    this.#requests.delete(request.header.requestId);
+    if (!request.settled) request.onSettled();
+    if (this.#requests.size === 0) this.#onEmpty?.();
+  }
+
+  #onDeadline(requestId: RequestId, graceMs = DEADLINE_GRACE_MS): void {
+    const request = this.#requests.get(requestId);
+    if (request === undefined) return;
+    if (request.fence.running !== null && graceMs > 0) {
+      request.deadline = setTimeout(() => this.#onDeadline(requestId, 0), graceMs);
+      return;
+    }
+    const error = new FloError('deadline_exceeded', 'The deadline passed before an answer was complete.');
+    request.writer.fail(error, request.fence.attempts, null);
+    this.#settle(request);
+  }
+
+  #failLost(): void {
+    const nowMs = this.#deps.clock.nowMs();
+    for (const request of this.#requests.values()) {
+      const { running } = request.fence;
+      if (running === null || nowMs - request.lastHeardAtMs < LOST_AFTER_MS) continue;
+      const times = { grantedAtMs: request.grantedAtMs, nowMs };
+      this.#deps.events.publish(presumedLostEvent(request.header, running, times));
+      if (request.settled) {
+        this.#close(request);
+        continue;
+      }
+      this.#cancelUpstream(request);
+      const message = `The call to the provider may have happened; its outcome was lost (attempt ${running.attemptId}). Repeat the request only if being charged twice is acceptable.`;
+      this.#fail(request, new FloError('outcome_unknown', message), null);
+    }
+  }
+}

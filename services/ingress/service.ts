@@ -1,0 +1,167 @@
+import type { NatsConnection } from '@nats-io/transport-node';
+import type { FastifyError, FastifyInstance, FastifyReply } from 'fastify';
+import type { RequestId } from '#contracts/ids';
+import type { ProviderId } from '#contracts/vocabulary';
+import { AdmissionLimits } from '#domain/admission-limits';
+import { FloError } from '#domain/errors';
+import type { IdMint } from '#domain/mint-id';
+import type { Clock, ConfigurationChanges, Logger, TenantDirectory } from '#domain/ports';
+import { createAttemptEventPublisher } from '#nats/attempt-event-publisher';
+import { watchConnection } from '#nats/connection';
+import { createDispatchPublisher } from '#nats/dispatch-queue';
+import { openIngressLine } from '#nats/ingress-line';
+import { surfaceOf } from '#surfaces/registry';
+import type { Surface } from '#surfaces/surface';
+import { readServerError } from '#web/server';
+import { admit, type AdmissionDeps, type Incoming } from './admission.ts';
+import { AnswerWriter } from './answer-writer.ts';
+import { cacheDirectory } from './directory-cache.ts';
+import { dialectOf, registerModelRoutes } from './models.ts';
+import { OPEN_REQUESTS_MAX, OpenRequests } from './open-requests.ts';
+import { bodyOf, INFERENCE_ROUTES, takeRawBodies } from './routes.ts';
+
+export type IngressDeps = {
+  connection: NatsConnection;
+  directory: TenantDirectory;
+  configurationChanges: ConfigurationChanges;
+  isListed: (provider: ProviderId, model: string) => boolean;
+  listedModels: (provider: ProviderId) => readonly string[];
+  clock: Clock;
+  mint: IdMint;
+  logger: Logger;
+  bodyLimitBytes: number;
+  defaultTimeoutMs: number;
+  /** How long a stop lets open requests finish. */
+  drainMs: number;
+};
+
+export type Ingress = {
+  name: 'ingress';
+  start: () => Promise<void>;
+  /** Refuses new requests, lets the open ones finish for `drainMs`, then answers the rest with an error. */
+  stop: () => Promise<void>;
+  ready: () => boolean;
+  registerRoutes: (app: FastifyInstance) => void;
+};
+
+export const createIngress = (deps: IngressDeps): Ingress => {
+  const { connection, clock, mint, logger, bodyLimitBytes } = deps;
+  const ingressId = mint.mint('ing');
+  const events = createAttemptEventPublisher(connection, logger);
+  const queue = createDispatchPublisher(connection);
+  const watch = watchConnection(connection);
+  const open = new OpenRequests({ clock, events });
+  const admission: AdmissionDeps = {
+    directory: cacheDirectory(deps.directory, deps.configurationChanges, clock),
+    limits: new AdmissionLimits(),
+    isListed: deps.isListed,
+    listedModels: deps.listedModels,
+    clock,
+    random: Math.random,
+    ingressId,
+    defaultTimeoutMs: deps.defaultTimeoutMs,
+  };
+  let accepting = false;
+  let finish: (() => Promise<void>) | null = null;
+
+  const refuseIfUnable = (): void => {
+    const reason = !accepting
+      ? 'flo2 is being stopped.'
+      : !watch.connected()
+        ? 'The queue cannot be reached.'
+        : open.size >= OPEN_REQUESTS_MAX
+          ? 'Too many requests are open.'
+          : null;
+    if (reason !== null) {
+      throw new FloError('unavailable', `${reason} Try again shortly.`, { retryAfterMs: 1_000 });
+    }
+  };
+
+  const asFloError = (error: unknown, requestId: RequestId): FloError => {
+    if (error instanceof FloError) return error;
+    logger.error({ requestId, error }, 'a request failed inside the ingress');
+    return new FloError('internal', 'flo2 failed.', { cause: error });
+  };
+
+  const serve = async (incoming: Incoming, reply: FastifyReply): Promise<void> => {
+    const { requestId, surface } = incoming;
+    const response = reply.raw;
+    const writer = new AnswerWriter(response, surface, requestId);
+    try {
+      refuseIfUnable();
+      const { header, release } = await admit(admission, incoming);
+      if (response.destroyed) {
+        release();
+        return;
+      }
+      open.open(header, writer, release);
+      response.once('close', () => open.leave(requestId));
+      await queue
+        .publish({ header, body: incoming.body })
+        .catch((error: unknown) => open.failUnqueued(requestId, asFloError(error, requestId)));
+    } catch (error) {
+      writer.fail(asFloError(error, requestId), 0, null);
+    }
+  };
+
+  const sendError = (reply: FastifyReply, surface: Surface, error: FloError): FastifyReply => {
+    const requestId = mint.mint('req');
+    const { status, headers, body } = surface.encodeError(error, requestId);
+    return reply.code(status).headers(headers).header('x-flo2-request-id', requestId).send(body);
+  };
+
+  return {
+    name: 'ingress',
+    start: async () => {
+      const line = openIngressLine(connection, ingressId, {
+        onGrant: (request) => open.grant(request),
+        onFrame: (frame) => open.take(frame),
+        onHeartbeat: (beat) => open.beat(beat),
+        onUnreadable: (subject) => logger.warn({ subject }, 'a message could not be read'),
+      });
+      await connection.flush();
+      open.start(line);
+      accepting = true;
+      finish = async () => {
+        accepting = false;
+        const failAll = setTimeout(
+          () => open.failAll(new FloError('unavailable', 'flo2 was stopped before an answer was complete.')),
+          deps.drainMs,
+        );
+        await open.empty();
+        clearTimeout(failAll);
+        open.stop();
+        await events.flushed();
+        await line.close();
+      };
+    },
+    stop: async () => {
+      await finish?.();
+      finish = null;
+    },
+    ready: () => accepting && watch.connected(),
+    registerRoutes: (app) => {
+      for (const { path, surface: surfaceId } of INFERENCE_ROUTES) {
+        const surface = surfaceOf(surfaceId);
+        app.register(async (scope) => {
+          takeRawBodies(scope);
+          scope.setErrorHandler((error: FastifyError, _request, reply) =>
+            sendError(reply, surface, readServerError(error, bodyLimitBytes)),
+          );
+          scope.post(path, { bodyLimit: bodyLimitBytes }, (request, reply) => {
+            reply.hijack();
+            const requestId = mint.mint('req');
+            const { headers } = request;
+            void serve({ requestId, surface, headers, body: bodyOf(request) }, reply);
+          });
+        });
+      }
+      app.register(async (scope) => {
+        scope.setErrorHandler((error: FastifyError, request, reply) =>
+          sendError(reply, surfaceOf(dialectOf(request.headers)), readServerError(error, bodyLimitBytes)),
+        );
+        registerModelRoutes(scope, admission);
+      });
+    },
+  };
+};

@@ -1,0 +1,76 @@
+/** How long later deltas may wait for company: well under what a reader notices. */
+const COALESCE_MS = 10;
+/** Enough to be sent without waiting. */
+const COALESCE_BYTES = 16 * 1024;
+/** Sent and not yet taken by the client; past it the provider is not read on. */
+export const WINDOW_BYTES = 1024 * 1024;
+
+/**
+ * Sends a stream's bytes in few frames: the first at once, later ones together for up to 10 ms, and never
+ * more than the window ahead of the client.
+ */
+export class CoalescingWriter {
+  readonly #send: (bytes: Uint8Array) => void;
+  #held: string[] = [];
+  #heldBytes = 0;
+  #sentBytes = 0;
+  #takenBytes = 0;
+  #timer: NodeJS.Timeout | null = null;
+  #resume: (() => void) | null = null;
+
+  constructor(send: (bytes: Uint8Array) => void) {
+    this.#send = send;
+  }
+
+  /** Resolves when the client has room; rejects with the signal's reason. */
+  async write(text: string, signal: AbortSignal): Promise<void> {
+    if (text === '') return;
+    this.#held.push(text);
+    this.#heldBytes += text.length;
+    if (this.#sentBytes === 0 || this.#heldBytes >= COALESCE_BYTES) this.flush();
+    else this.#timer ??= setTimeout(() => this.flush(), COALESCE_MS);
+    if (this.#sentBytes - this.#takenBytes < WINDOW_BYTES) return;
+    this.flush();
+    await this.#room(signal);
+  }
+
+  flush(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    if (this.#held.length === 0) return;
+    const bytes = Buffer.from(this.#held.join(''));
+    this.#held = [];
+    this.#heldBytes = 0;
+    this.#sentBytes += bytes.length;
+    this.#send(bytes);
+  }
+
+  /** The client has taken so many bytes since the beginning. */
+  credit(takenBytes: number): void {
+    this.#takenBytes = Math.max(this.#takenBytes, takenBytes);
+    if (this.#sentBytes - this.#takenBytes < WINDOW_BYTES) this.#resume?.();
+  }
+
+  /** Drops what is held. */
+  close(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#held = [];
+  }
+
+  #room(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        this.#resume = null;
+        reject(signal.reason);
+      };
+      if (signal.aborted) return onAbort();
+      signal.addEventListener('abort', onAbort, { once: true });
+      this.#resume = () => {
+        this.#resume = null;
+        signal.removeEventListener('abort', onAbort);
+        resolve();
+      };
+    });
+  }
+}

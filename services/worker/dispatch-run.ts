@@ -1,0 +1,283 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { DispatchHeader, PlanStep } from '#contracts/dispatch';
+import type { AttemptId, ProviderKeyId } from '#contracts/ids';
+import { reportedEvent } from '#domain/attempt-report';
+import { FloError } from '#domain/errors';
+import { firstByteBudgetMs, nextMove, type Move } from '#domain/failover';
+import type { IdMint } from '#domain/mint-id';
+import type { Clock, Logger, ProviderCredential, ProviderCredentials } from '#domain/ports';
+import type { UpstreamClient } from '#http/upstream-client';
+import type { AttemptEventPublisher } from '#nats/attempt-event-publisher';
+import type { DispatchPublisher, ReceivedDispatch } from '#nats/dispatch-queue';
+import type { WorkerLine } from '#nats/worker-line';
+import { CoalescingWriter } from './coalescing-writer.ts';
+import { FrameSender } from './frame-sender.ts';
+import type { RequestInHand } from './requests-in-hand.ts';
+import { translateFor, type Translation } from './translation.ts';
+import { UpstreamAttempt, type UpstreamAttemptResult } from './upstream-attempt.ts';
+
+export type DispatchRunDeps = {
+  workerId: string;
+  line: WorkerLine;
+  credentials: ProviderCredentials;
+  upstream: UpstreamClient;
+  events: AttemptEventPublisher;
+  queue: DispatchPublisher;
+  clock: Clock;
+  mint: IdMint;
+  random: () => number;
+  logger: Logger;
+};
+
+type Prepared = { credential: ProviderCredential; translation: Translation };
+type Granted = { attemptId: AttemptId; frames: FrameSender };
+
+/**
+ * One message of the queue, from its delivery to the request's end or its hand-over to the next target.
+ *
+ *   delivered ─▶ prepared ─▶ granted ─▶ called ─▶ event published ─▶ last frame
+ *                   ▲          (ack)                    │
+ *                   └────────── retry ──────────────────┤
+ *                                                       └─▶ next step published ─▶ hand_over frame
+ *
+ * Nothing is called without a grant; the message is acknowledged right after the first one, so a worker
+ * that dies before leaves it to another, and one that dies after is missed by the ingress. The event goes
+ * out before the last frame: a client that has its whole answer is in the ledger.
+ */
+export class DispatchRun {
+  readonly #deps: DispatchRunDeps;
+  readonly #received: ReceivedDispatch;
+  readonly #header: DispatchHeader;
+  readonly #step: PlanStep;
+  readonly #request: RequestInHand;
+  #attempts: number;
+  #attemptsAtStep = 0;
+  #keyIndex = 0;
+  #grantedAtMs = 0;
+  #acknowledged = false;
+
+  constructor(deps: DispatchRunDeps, received: ReceivedDispatch, step: PlanStep, request: RequestInHand) {
+    this.#deps = deps;
+    this.#received = received;
+    this.#header = received.dispatch.header;
+    this.#step = step;
+    this.#request = request;
+    this.#attempts = this.#header.firstAttempt - 1;
+  }
+
+  async run(): Promise<void> {
+    const { signal } = this.#request.abort;
+    while (!signal.aborted) {
+      const prepared = await this.#prepare();
+      const granted = await this.#win();
+      if (granted === null) return;
+      if (prepared instanceof FloError) {
+        // No call was made: the grant only lets this worker move the request on, or answer it.
+        if (!(await this.#carryOut(this.#moveInsteadOf(prepared), prepared, granted.frames, null))) return;
+        continue;
+      }
+      this.#attemptsAtStep += 1;
+      const result = await this.#call(prepared, granted);
+      if (result.error === null) {
+        this.#answer(result, granted.frames);
+        return;
+      }
+      const move: Move = result.committed ? { kind: 'give_up' } : this.#moveAfter(result.error);
+      const { upstreamRequestId } = result;
+      if (!(await this.#carryOut(move, result.error, granted.frames, upstreamRequestId))) return;
+    }
+    this.#acknowledge();
+  }
+
+  async #prepare(): Promise<Prepared | FloError> {
+    const { credentials, logger } = this.#deps;
+    const { tenantId, requestId } = this.#header;
+    const keyId = this.#keyId();
+    let credential: ProviderCredential | null;
+    try {
+      credential = await credentials.open(tenantId, keyId);
+    } catch (error) {
+      const reason = error instanceof Error ? error.name : 'unknown';
+      logger.error({ requestId, providerKeyId: keyId, reason }, 'a provider key could not be opened');
+      return new FloError('unavailable', 'The registered provider key cannot be read now.', { cause: error });
+    }
+    if (credential === null) return new FloError('permission', 'The registered provider key was removed.');
+    try {
+      return {
+        credential,
+        translation: translateFor(this.#header, this.#received.dispatch.body, this.#step),
+      };
+    } catch (error) {
+      if (error instanceof FloError) return error;
+      logger.error({ requestId, error }, 'a request could not be translated');
+      return new FloError('internal', 'flo2 failed to prepare the request.', { cause: error });
+    }
+  }
+
+  #keyId(): ProviderKeyId {
+    const keyId = this.#step.providerKeyIds[this.#keyIndex];
+    if (keyId === undefined) throw new RangeError('a key beyond the plan');
+    return keyId;
+  }
+
+  /** Wins the next attempt; null when nobody waits for the request, or another worker has it. */
+  async #win(): Promise<Granted | null> {
+    const { line, mint, workerId } = this.#deps;
+    const { requestId, ingressId, step } = this.#header;
+    const attemptId = mint.mint('att');
+    const attemptNumber = this.#attempts + 1;
+    const { provider, model } = this.#step;
+    const reply = await line.requestGrant(ingressId, {
+      requestId,
+      step,
+      attemptNumber,
+      attemptId,
+      workerId,
+      provider,
+      model,
+      providerKeyId: this.#keyId(),
+    });
+    // An ingress that is silent may come back: the message stays with the queue.
+    if (reply === 'silent') return null;
+    this.#acknowledge();
+    if (reply === 'gone' || !reply.granted) return null;
+    this.#attempts = attemptNumber;
+    this.#grantedAtMs = this.#deps.clock.nowMs();
+    return { attemptId, frames: new FrameSender(line, ingressId, { requestId, attemptNumber }) };
+  }
+
+  #acknowledge(): void {
+    if (!this.#acknowledged) this.#received.done();
+    this.#acknowledged = true;
+  }
+
+  async #call(prepared: Prepared, granted: Granted): Promise<UpstreamAttemptResult> {
+    const { clock, upstream, events } = this.#deps;
+    const { plan, step, stream, deadlineAtMs } = this.#header;
+    const { attemptId, frames } = granted;
+    const writer = new CoalescingWriter((bytes) => frames.data(bytes));
+    this.#request.writer = writer;
+    const result = await new UpstreamAttempt({
+      attemptId,
+      ...prepared,
+      stream,
+      firstByteBudgetMs: firstByteBudgetMs({ plan, step, nowMs: clock.nowMs(), deadlineAtMs }),
+      signal: this.#request.abort.signal,
+      upstream,
+      clock,
+      onHead: (answer) => frames.head(this.#head(answer)),
+      writer,
+    }).run();
+    this.#request.writer = null;
+    events.publish(
+      reportedEvent(this.#header, {
+        attemptId,
+        attemptNumber: this.#attempts,
+        step,
+        provider: this.#step.provider,
+        model: this.#step.model,
+        providerKeyId: prepared.credential.id,
+        outcome: result.outcome,
+        errorCode: result.error?.code ?? null,
+        upstreamStatus: result.upstreamStatus,
+        upstreamRequestId: result.upstreamRequestId,
+        servedModel: result.facts.model,
+        providerResponseId: result.facts.id,
+        finishReason: result.facts.finishReason,
+        usage: result.facts.usage,
+        startedAtMs: result.startedAtMs,
+        firstByteAtMs: result.firstByteAtMs,
+        firstTokenAtMs: result.firstTokenAtMs,
+        endedAtMs: result.endedAtMs,
+      }),
+    );
+    return result;
+  }
+
+  #head(answer: { status: number; contentType: string; upstreamRequestId: string | null }) {
+    return {
+      ...answer,
+      provider: this.#step.provider,
+      model: this.#step.model,
+      queueMs: Math.max(0, this.#grantedAtMs - this.#header.admittedAtMs),
+    };
+  }
+
+  #answer(result: UpstreamAttemptResult, frames: FrameSender): void {
+    if (result.answer === null) {
+      frames.end();
+      return;
+    }
+    const { status, contentType, body } = result.answer;
+    frames.answer(this.#head({ status, contentType, upstreamRequestId: result.upstreamRequestId }), body);
+  }
+
+  #moveAfter(error: FloError): Move {
+    const { plan, step, deadlineAtMs } = this.#header;
+    return nextMove(
+      {
+        plan,
+        step,
+        keyIndex: this.#keyIndex,
+        attempts: this.#attempts,
+        attemptsAtStep: this.#attemptsAtStep,
+        nowMs: this.#deps.clock.nowMs(),
+        deadlineAtMs,
+        random: this.#deps.random(),
+      },
+      error,
+    );
+  }
+
+  /** What this target cannot be asked, the next one may: it may speak the client's own dialect. */
+  #moveInsteadOf(error: FloError): Move {
+    const step = this.#header.step + 1;
+    const untranslatable = error.code === 'invalid_request' && step < this.#header.plan.steps.length;
+    return untranslatable ? { kind: 'hand_over', step } : this.#moveAfter(error);
+  }
+
+  /** Resolves to whether this worker goes on with the request. */
+  async #carryOut(
+    move: Move,
+    error: FloError,
+    frames: FrameSender,
+    upstreamRequestId: string | null,
+  ): Promise<boolean> {
+    switch (move.kind) {
+      case 'give_up':
+        frames.fail(error, upstreamRequestId);
+        return false;
+      case 'retry': {
+        const { signal } = this.#request.abort;
+        this.#keyIndex = move.keyIndex;
+        await sleep(move.delayMs, undefined, { signal }).catch(() => undefined);
+        if (!signal.aborted) return true;
+        frames.fail(signal.reason instanceof FloError ? signal.reason : error, upstreamRequestId);
+        return false;
+      }
+      case 'hand_over':
+        await this.#handOver(move.step, error, frames, upstreamRequestId);
+        return false;
+    }
+  }
+
+  async #handOver(
+    step: number,
+    error: FloError,
+    frames: FrameSender,
+    upstreamRequestId: string | null,
+  ): Promise<void> {
+    const { dispatch } = this.#received;
+    const header = { ...this.#header, step, firstAttempt: this.#attempts + 1 };
+    try {
+      await this.#deps.queue.publish({ header, body: dispatch.body });
+    } catch (failure) {
+      const { requestId } = header;
+      const reason = failure instanceof FloError ? failure.code : 'internal';
+      this.#deps.logger.warn({ requestId, step, reason }, 'a request could not be handed over');
+      frames.fail(error, upstreamRequestId);
+      return;
+    }
+    frames.handOver(step);
+  }
+}

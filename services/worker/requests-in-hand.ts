@@ -1,0 +1,109 @@
+import type { AttemptControl } from '#contracts/attempt-line';
+import type { RequestId } from '#contracts/ids';
+import type { WorkerLine } from '#nats/worker-line';
+import { RequestAbort } from './attempt-limits.ts';
+import type { CoalescingWriter } from './coalescing-writer.ts';
+
+const BEAT_INTERVAL_MS = 1_000;
+/** Unanswered heartbeats after which an ingress is taken for lost; it drops this worker about as soon. */
+const SILENT_BEATS_MAX = 3;
+
+export type RequestInHand = {
+  ingressId: string;
+  abort: RequestAbort;
+  /** The running attempt's writer, which takes the client's credit. */
+  writer: CoalescingWriter | null;
+};
+
+/**
+ * The requests a worker works on: it tells each ingress every second that it still does, and ends those
+ * that nobody waits for any more.
+ */
+export class RequestsInHand {
+  readonly #workerId: string;
+  readonly #requests = new Map<RequestId, RequestInHand>();
+  readonly #silentBeats = new Map<string, number>();
+  #line: WorkerLine | null = null;
+  #timer: NodeJS.Timeout | null = null;
+  #onEmpty: (() => void) | null = null;
+
+  constructor(workerId: string) {
+    this.#workerId = workerId;
+  }
+
+  get size(): number {
+    return this.#requests.size;
+  }
+
+  start(line: WorkerLine): void {
+    this.#line = line;
+    this.#timer = setInterval(() => void this.#beat(line), BEAT_INTERVAL_MS);
+  }
+
+  stop(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+  }
+
+  /** Null while the request is in hand already: the queue delivered it twice. */
+  take(requestId: RequestId, ingressId: string): RequestInHand | null {
+    if (this.#requests.has(requestId)) return null;
+    const request: RequestInHand = { ingressId, abort: new RequestAbort(), writer: null };
+    this.#requests.set(requestId, request);
+    return request;
+  }
+
+  drop(requestId: RequestId): void {
+    this.#requests.get(requestId)?.abort.close();
+    this.#requests.delete(requestId);
+    if (this.#requests.size === 0) this.#onEmpty?.();
+  }
+
+  control(control: AttemptControl): void {
+    const request = this.#requests.get(control.requestId);
+    switch (control.kind) {
+      case 'cancel':
+        request?.abort.abort('client_left');
+        break;
+      case 'credit':
+        request?.writer?.credit(control.takenBytes);
+        break;
+    }
+  }
+
+  /** Resolves when nothing is in hand. */
+  empty(): Promise<void> {
+    if (this.#requests.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#onEmpty = resolve;
+    });
+  }
+
+  abortAll(): void {
+    for (const request of this.#requests.values()) request.abort.abort('shutdown');
+  }
+
+  async #beat(line: WorkerLine): Promise<void> {
+    const byIngress = Map.groupBy(this.#requests, ([, request]) => request.ingressId);
+    for (const ingressId of this.#silentBeats.keys()) {
+      if (!byIngress.has(ingressId)) this.#silentBeats.delete(ingressId);
+    }
+    await Promise.all(
+      [...byIngress].map(async ([ingressId, requests]) => {
+        const requestIds = requests.map(([requestId]) => requestId);
+        const reply = await line.beat(ingressId, { workerId: this.#workerId, requestIds });
+        if (typeof reply === 'object') {
+          this.#silentBeats.delete(ingressId);
+          this.#abandon(reply.abandon);
+          return;
+        }
+        const silentBeats = (this.#silentBeats.get(ingressId) ?? 0) + 1;
+        this.#silentBeats.set(ingressId, silentBeats);
+        if (reply === 'gone' || silentBeats >= SILENT_BEATS_MAX) this.#abandon(requestIds);
+      }),
+    );
+  }
+
+  #abandon(requestIds: readonly RequestId[]): void {
+    for (const requestId of requestIds) this.#requests.get(requestId)?.abort.abort('ingress_lost');
+  }
+}

@@ -1,0 +1,245 @@
+import type { AttemptOutcome } from '#contracts/attempt-event';
+import type { AnswerHead } from '#contracts/attempt-line';
+import type { AttemptId } from '#contracts/ids';
+import { UNKNOWN_USAGE } from '#contracts/usage';
+import { FloError } from '#domain/errors';
+import type { Clock, ProviderCredential } from '#domain/ports';
+import type { UpstreamAnswer, UpstreamClient } from '#http/upstream-client';
+import type { AnswerFacts } from '#providers/provider';
+import { createSseReader, type SseEvent } from '#providers/sse';
+import { abortError } from './attempt-limits.ts';
+import type { CoalescingWriter } from './coalescing-writer.ts';
+import type { Translation } from './translation.ts';
+
+const ANSWER_BYTES_MAX = 32 * 1024 * 1024;
+const ERROR_BYTES_MAX = 64 * 1024;
+const EVENT_BYTES_MAX = 4 * 1024 * 1024;
+/** Events before the first content (a role, a ping) are held back so that the request can still move on. */
+const HELD_CHARACTERS_MAX = 1024 * 1024;
+
+const NO_FACTS: AnswerFacts = { id: null, model: null, finishReason: null, usage: UNKNOWN_USAGE };
+
+export type UpstreamAttemptInput = {
+  attemptId: AttemptId;
+  translation: Translation;
+  credential: ProviderCredential;
+  stream: boolean;
+  firstByteBudgetMs: number;
+  /** Its reason is a `FloError`. */
+  signal: AbortSignal;
+  upstream: UpstreamClient;
+  clock: Clock;
+  /** For a stream: told once, before the first content. */
+  onHead: (answer: Pick<AnswerHead, 'status' | 'contentType' | 'upstreamRequestId'>) => void;
+  writer: CoalescingWriter;
+};
+
+/** What came of a call. `answer` is a whole answer not sent yet; a stream has gone to the writer. */
+export type UpstreamAttemptResult = {
+  outcome: AttemptOutcome;
+  error: FloError | null;
+  answer: { status: number; contentType: string; body: Uint8Array } | null;
+  /** Whether something has reached the client, so that nobody else may answer. */
+  committed: boolean;
+  facts: AnswerFacts;
+  upstreamStatus: number | null;
+  upstreamRequestId: string | null;
+  startedAtMs: number;
+  firstByteAtMs: number | null;
+  firstTokenAtMs: number | null;
+  endedAtMs: number;
+};
+
+const outcomeOf = (error: FloError, committed: boolean): AttemptOutcome => {
+  switch (error.code) {
+    case 'cancelled':
+      return 'cancelled';
+    case 'timeout':
+    case 'deadline_exceeded':
+      return 'timed_out';
+    case 'cut_stream':
+    case 'unavailable':
+      return 'cut';
+    default:
+      return committed ? 'cut' : 'failed';
+  }
+};
+
+const readUpTo = async (
+  body: UpstreamAnswer['body'],
+  bytesMax: number,
+  onChunk?: () => void,
+): Promise<{ bytes: Uint8Array; whole: boolean }> => {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    onChunk?.();
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length > bytesMax) return { bytes: Buffer.concat(chunks).subarray(0, bytesMax), whole: false };
+  }
+  return { bytes: Buffer.concat(chunks), whole: true };
+};
+
+const headerText = (value: string | string[] | undefined): string =>
+  (Array.isArray(value) ? value[0] : value) ?? '';
+
+const malformed = (what: string): FloError =>
+  new FloError('malformed_answer', `The provider's answer cannot be read: ${what}.`);
+
+/** One call to a provider, from its first byte out to its last byte in. Never rejects. */
+export class UpstreamAttempt {
+  readonly #input: UpstreamAttemptInput;
+  readonly #controller = new AbortController();
+  readonly #startedAtMs: number;
+  #firstByteTimer: NodeJS.Timeout | null = null;
+  #facts: () => AnswerFacts = () => NO_FACTS;
+  #upstreamStatus: number | null = null;
+  #upstreamRequestId: string | null = null;
+  #firstByteAtMs: number | null = null;
+  #firstTokenAtMs: number | null = null;
+  #committed = false;
+
+  constructor(input: UpstreamAttemptInput) {
+    this.#input = input;
+    this.#startedAtMs = input.clock.nowMs();
+  }
+
+  async run(): Promise<UpstreamAttemptResult> {
+    const { signal, writer, firstByteBudgetMs } = this.#input;
+    const onAbort = (): void => this.#controller.abort(signal.reason);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+    this.#firstByteTimer = setTimeout(
+      () => this.#controller.abort(abortError('first_byte_timeout')),
+      firstByteBudgetMs,
+    );
+    try {
+      return this.#result(null, await this.#call());
+    } catch (thrown) {
+      const error = this.#describe(thrown);
+      // What was read in good order before an answer broke off is the client's.
+      if (this.#committed && error.code !== 'cancelled') writer.flush();
+      return this.#result(error, null);
+    } finally {
+      this.#began();
+      signal.removeEventListener('abort', onAbort);
+      writer.close();
+    }
+  }
+
+  async #call(): Promise<UpstreamAttemptResult['answer']> {
+    const { translation, credential, attemptId, upstream, stream, clock } = this.#input;
+    const { provider, call } = translation;
+    const answer = await upstream.send({
+      method: 'POST',
+      url: (credential.baseUrl ?? provider.baseUrl) + call.path,
+      headers: { ...call.headers, ...provider.authorize(credential.secret), 'x-flo2-attempt-id': attemptId },
+      body: call.body,
+      signal: this.#controller.signal,
+    });
+    this.#firstByteAtMs = clock.nowMs();
+    this.#upstreamStatus = answer.status;
+    this.#upstreamRequestId = provider.readRequestId(answer.headers);
+    if (answer.status < 200 || answer.status > 299) {
+      const { bytes } = await readUpTo(answer.body, ERROR_BYTES_MAX);
+      throw provider.decodeError({
+        status: answer.status,
+        headers: answer.headers,
+        body: bytes,
+        nowMs: clock.nowMs(),
+      });
+    }
+    return stream ? this.#relayStream(answer) : this.#readAnswer(answer);
+  }
+
+  async #readAnswer(answer: UpstreamAnswer): Promise<UpstreamAttemptResult['answer']> {
+    const { bytes, whole } = await readUpTo(answer.body, ANSWER_BYTES_MAX, () => this.#began());
+    if (!whole) throw malformed(`it is over ${ANSWER_BYTES_MAX} bytes`);
+    const { body, facts } = this.#input.translation.translateAnswer(bytes);
+    this.#facts = () => facts;
+    return { status: answer.status, contentType: 'application/json', body };
+  }
+
+  async #relayStream(answer: UpstreamAnswer): Promise<null> {
+    const { translation, writer } = this.#input;
+    if (!headerText(answer.headers['content-type']).includes('text/event-stream')) {
+      await answer.body.discard();
+      throw malformed('a stream was asked for and something else came');
+    }
+    const stream = translation.openStream();
+    this.#facts = stream.facts;
+    const reader = createSseReader({ maxEventBytes: EVENT_BYTES_MAX });
+    let held = '';
+    let ended = false;
+
+    const relay = async (events: SseEvent[]): Promise<void> => {
+      for (const event of events) {
+        const { text, content, end } = stream.translate(event);
+        ended ||= end;
+        if (content && this.#firstTokenAtMs === null) this.#firstTokenAtMs = this.#input.clock.nowMs();
+        if (!this.#committed) {
+          held += text;
+          if (held.length > HELD_CHARACTERS_MAX) throw malformed('it says nothing, at length');
+          if (!content && !end) continue;
+          this.#commit(answer);
+          await writer.write(held, this.#controller.signal);
+          held = '';
+        } else await writer.write(text, this.#controller.signal);
+      }
+    };
+
+    try {
+      for await (const chunk of answer.body) await relay(reader.read(chunk));
+      await relay(reader.finish());
+    } catch (error) {
+      // What breaks after the provider's own end of the stream breaks nothing.
+      if (!ended) throw error;
+    }
+    if (!ended) throw new FloError('cut_stream', "The provider's answer broke off before its end.");
+    writer.flush();
+    return null;
+  }
+
+  #commit(answer: UpstreamAnswer): void {
+    this.#began();
+    this.#committed = true;
+    this.#input.onHead({
+      status: answer.status,
+      contentType: 'text/event-stream; charset=utf-8',
+      upstreamRequestId: this.#upstreamRequestId,
+    });
+  }
+
+  /** The first-byte limit is met. */
+  #began(): void {
+    if (this.#firstByteTimer !== null) clearTimeout(this.#firstByteTimer);
+    this.#firstByteTimer = null;
+  }
+
+  #describe(thrown: unknown): FloError {
+    const { signal } = this.#controller;
+    if (signal.aborted && signal.reason instanceof FloError) return signal.reason;
+    if (thrown instanceof FloError) return thrown;
+    if (thrown instanceof TypeError || thrown instanceof RangeError) {
+      return new FloError('internal', 'flo2 failed to relay the answer.', { cause: thrown });
+    }
+    return new FloError('cut_stream', "The provider's answer broke off before its end.", { cause: thrown });
+  }
+
+  #result(error: FloError | null, answer: UpstreamAttemptResult['answer']): UpstreamAttemptResult {
+    return {
+      outcome: error === null ? 'succeeded' : outcomeOf(error, this.#committed),
+      error,
+      answer,
+      committed: this.#committed,
+      facts: this.#facts(),
+      upstreamStatus: this.#upstreamStatus,
+      upstreamRequestId: this.#upstreamRequestId,
+      startedAtMs: this.#startedAtMs,
+      firstByteAtMs: this.#firstByteAtMs,
+      firstTokenAtMs: this.#firstTokenAtMs,
+      endedAtMs: this.#input.clock.nowMs(),
+    };
+  }
+}

@@ -1,0 +1,192 @@
+/** Roles as processes of their own, killed without warning in the middle of the work. */
+import { Client } from 'pg';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { TOKEN_CLASSES } from '#contracts/usage';
+import type { CallRecord } from '#test/simulators/call-log';
+import { startSimulator, type Simulator } from '#test/simulators/simulator';
+import { mintSecrets, startProcess, type StartedProcess } from '#test/support/flo2';
+import { launchProcess } from '#test/support/flo2-process';
+import { createDatabase, startNats, type TestDatabase, type TestNats } from '#test/support/services';
+import { createTenant, type TestTenant } from '#test/support/tenant';
+
+const REQUESTS = 1_000;
+const AT_ONCE = 50;
+const KILL_AFTER = 300;
+/** Lost workers are missed after 3.5 s and messages come again after 5 s. */
+const SETTLE_MS = 40_000;
+
+let database: TestDatabase;
+let nats: TestNats;
+let simulator: Simulator;
+let ledger: Client;
+let environment: Record<string, string>;
+let control: StartedProcess;
+let ingress: StartedProcess;
+let worker: StartedProcess;
+let metering: StartedProcess;
+let tenant: TestTenant;
+
+beforeAll(async () => {
+  database = await createDatabase();
+  nats = await startNats();
+  simulator = await startSimulator();
+  ledger = new Client({ connectionString: database.url });
+  await ledger.connect();
+  const { adminKey, masterKey } = mintSecrets();
+  environment = {
+    DATABASE_URL: database.url,
+    NATS_URL: nats.url,
+    FLO2_ADMIN_KEY: adminKey,
+    FLO2_MASTER_KEY: masterKey,
+    FLO2_ALLOW_PRIVATE_UPSTREAMS: 'true',
+    LOG_LEVEL: 'info',
+  };
+  const migration = launchProcess('migrate', environment);
+  expect((await migration.exited).code, migration.output()).toBe(0);
+  [control, metering, worker, ingress] = await Promise.all([
+    startProcess('control', environment),
+    startProcess('metering', environment),
+    startProcess('worker', environment),
+    startProcess('ingress', environment),
+  ]);
+  tenant = await createTenant({ url: control.url ?? '', adminKey }, { simulatorUrl: simulator.url });
+}, 120_000);
+
+afterAll(async () => {
+  for (const running of [ingress, worker, metering, control]) {
+    running.kill('SIGKILL');
+    await running.exited;
+  }
+  await ledger.end();
+  await simulator.close();
+  await nats.stop();
+  await database.drop();
+});
+
+type Ending = 'answered' | 'outcome_unknown' | 'other_error' | 'broken';
+
+const MODELS = ['openai/gpt-4o-mini', 'anthropic/claude-haiku-4-5'];
+
+/** Half of the requests are streams, half go to each provider, and all take a moment. */
+const send = async (index: number): Promise<Ending> => {
+  const stream = index % 2 === 0;
+  const model = `${MODELS[Math.floor(index / 2) % 2]}-sim-${stream ? 'pace-2' : 'latency-20'}-tokens-8`;
+  let text: string;
+  try {
+    const answer = await fetch(`${ingress.url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${tenant.apiKey}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ model, stream, messages: [{ role: 'user', content: `request ${index}` }] }),
+    });
+    text = await answer.text();
+  } catch {
+    return 'broken';
+  }
+  if (text.includes('outcome_unknown')) return 'outcome_unknown';
+  if (text.includes('"error"')) return 'other_error';
+  return stream === text.includes('[DONE]') ? 'answered' : 'broken';
+};
+
+/** Sends all requests, calling `onDone` with how many have ended. */
+const sendAll = async (onDone: (done: number) => void): Promise<Ending[]> => {
+  const endings: Ending[] = [];
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    while (next < REQUESTS) {
+      const index = next;
+      next += 1;
+      endings.push(await send(index));
+      onDone(endings.length);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, lane));
+  return endings;
+};
+
+const countOf = (endings: Ending[], ending: Ending): number => endings.filter((one) => one === ending).length;
+
+type Row = { attempt_id: string; outcome: string; usage_source: string } & Record<string, string | null>;
+
+/** The ledger's word on each attempt: the worker's report where there is one, else the presumption. */
+const readLedger = async (): Promise<Map<string, Row[]>> => {
+  const { rows } = await ledger.query<Row>(
+    `select distinct on (attempt_id) attempt_id, outcome, usage_source, ${TOKEN_CLASSES.map((component) => `${component}_tokens as ${component}`).join(', ')}
+     from usage_event order by attempt_id, revision desc`,
+  );
+  return Map.groupBy(rows, (row) => row.attempt_id);
+};
+
+const tokensOf = (source: CallRecord['tokens'] | Row): string =>
+  TOKEN_CLASSES.map((component) => `${component}=${Number(source[component] ?? 0)}`).join(' ');
+
+/** Every call that the providers saw stands in the ledger once, token for token wherever it is known. */
+const expectAgreement = async (calls: readonly CallRecord[]): Promise<{ unknown: number }> => {
+  const attempts = await vi.waitFor(
+    async () => {
+      const recorded = await readLedger();
+      const missing = calls.filter(({ attemptId }) => !recorded.has(attemptId ?? ''));
+      expect(missing.length, 'calls the ledger does not know').toBe(0);
+      return recorded;
+    },
+    { timeout: SETTLE_MS, interval: 250 },
+  );
+  let unknown = 0;
+  for (const call of calls) {
+    const rows = attempts.get(call.attemptId ?? '') ?? [];
+    expect(rows).toHaveLength(1);
+    const [row] = rows;
+    if (row === undefined) continue;
+    if (row.outcome === 'succeeded') expect(tokensOf(row)).toBe(tokensOf(call.tokens));
+    else {
+      expect(row.usage_source).not.toBe('provider');
+      unknown += 1;
+    }
+  }
+  return { unknown };
+};
+
+describe('kill -9 in the middle of 1,000 requests', () => {
+  it(
+    'of the worker: every request ends in an answer or an honest error, and the ledger agrees with the providers',
+    { timeout: 120_000 },
+    async () => {
+      const before = simulator.log.calls.length;
+      let restarted: Promise<void> | null = null;
+      const endings = await sendAll((done) => {
+        if (done < KILL_AFTER || restarted !== null) return;
+        worker.kill('SIGKILL');
+        restarted = worker.exited.then(async () => {
+          worker = await startProcess('worker', environment);
+        });
+      });
+      await restarted;
+      expect(countOf(endings, 'broken')).toBe(0);
+      expect(countOf(endings, 'other_error')).toBe(0);
+      const lost = countOf(endings, 'outcome_unknown');
+      expect(lost).toBeGreaterThan(0);
+      expect(lost).toBeLessThanOrEqual(AT_ONCE);
+      const { unknown } = await expectAgreement(simulator.log.calls.slice(before));
+      expect(unknown).toBeLessThanOrEqual(lost);
+    },
+  );
+
+  it(
+    'of metering: every request is answered, and the ledger agrees with the providers',
+    { timeout: 120_000 },
+    async () => {
+      const before = simulator.log.calls.length;
+      let restarted: Promise<void> | null = null;
+      const endings = await sendAll((done) => {
+        if (done < KILL_AFTER || restarted !== null) return;
+        metering.kill('SIGKILL');
+        restarted = metering.exited.then(async () => {
+          metering = await startProcess('metering', environment);
+        });
+      });
+      await restarted;
+      expect(countOf(endings, 'answered')).toBe(REQUESTS);
+      const { unknown } = await expectAgreement(simulator.log.calls.slice(before));
+      expect(unknown).toBe(0);
+    },
+  );
+});
