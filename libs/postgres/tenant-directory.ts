@@ -1,4 +1,4 @@
-import { and, eq, getTableColumns, isNull } from 'drizzle-orm';
+import { and, asc, eq, getTableColumns, isNull } from 'drizzle-orm';
 import { routeBody } from '#contracts/control-plane';
 import type { ProviderKeyId } from '#contracts/ids';
 import { providerId } from '#contracts/vocabulary';
@@ -53,11 +53,13 @@ export const createTenantDirectory = ({ query }: Database): TenantDirectory => (
             eq(providerKey.status, 'active'),
             isNull(providerKey.deletedAt),
           ),
-        ),
+        )
+        .orderBy(asc(providerKey.id)),
       query
         .select({ name: route.name, definition: route.definition })
         .from(route)
-        .where(eq(route.tenantId, tenantId)),
+        .where(eq(route.tenantId, tenantId))
+        .orderBy(asc(route.name)),
     ]);
     return {
       providerKeys: keys.map((key) => ({

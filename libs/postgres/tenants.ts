@@ -1,7 +1,7 @@
 import { and, asc, eq, gt, isNull } from 'drizzle-orm';
 import type { TenantId } from '#contracts/ids';
 import type { Database } from './database.ts';
-import { tenant, tenantDataKey } from './schema/tenancy.ts';
+import { apiKey, providerKey, route, tenant, tenantDataKey } from './schema/tenancy.ts';
 
 export type StoredTenant = { id: TenantId; name: string; createdAt: Date };
 
@@ -54,15 +54,28 @@ export const createTenantStore = ({ query }: Database) => {
       return row === undefined ? null : decode(row);
     },
 
-    /** Resolves to whether there was one. */
-    delete: async (id: TenantId): Promise<boolean> => {
-      const rows = await query
-        .update(tenant)
-        .set({ deletedAt: new Date() })
-        .where(living(id))
-        .returning({ id: tenant.id });
-      return rows.length > 0;
-    },
+    /** All that belongs to the tenant goes with it, its secrets for good. Resolves to whether there was one. */
+    delete: async (id: TenantId): Promise<boolean> =>
+      query.transaction(async (transaction) => {
+        const deletedAt = new Date();
+        const rows = await transaction
+          .update(tenant)
+          .set({ deletedAt })
+          .where(living(id))
+          .returning({ id: tenant.id });
+        if (rows.length === 0) return false;
+        await transaction
+          .update(apiKey)
+          .set({ deletedAt })
+          .where(and(eq(apiKey.tenantId, id), isNull(apiKey.deletedAt)));
+        await transaction
+          .update(providerKey)
+          .set({ deletedAt, sealed: Buffer.alloc(0), status: 'deleted' })
+          .where(and(eq(providerKey.tenantId, id), isNull(providerKey.deletedAt)));
+        await transaction.delete(route).where(eq(route.tenantId, id));
+        await transaction.delete(tenantDataKey).where(eq(tenantDataKey.tenantId, id));
+        return true;
+      }),
 
     /** The newest data key, under which new secrets are sealed; null when there is no such tenant. */
     findDataKey: async (id: TenantId): Promise<{ version: number; wrapped: Buffer } | null> => {
