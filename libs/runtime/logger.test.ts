@@ -66,6 +66,20 @@ describe('the logger', () => {
     expect(Object.keys(err).sort()).toEqual(['code', 'message', 'stack', 'type']);
   });
 
+  it('writes the cause of a failed query, and nothing of its parameters', () => {
+    const { logger, lines } = capture();
+    const error = Object.assign(
+      new Error('Failed query: select $1\nparams: a row', { cause: new Error('why') }),
+      {
+        query: 'select $1',
+        params: ['a row'],
+      },
+    );
+    logger.error({ err: new Error('the store failed', { cause: error }) }, 'failed');
+    expect(lines.join('')).toContain('why');
+    expect(lines.join('')).not.toContain('a row');
+  });
+
   it('survives a cycle and an endless object', () => {
     const { logger, lines } = capture();
     const cycle: Record<string, unknown> = {};

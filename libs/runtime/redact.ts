@@ -35,11 +35,20 @@ const messageOfAll = (error: AggregateError): string =>
         .map((part: unknown) => (part instanceof Error ? part.message : String(part)))
         .join('; ');
 
+/** The query builder puts a statement's parameters into its message. */
+const isQueryError = (error: Error): boolean =>
+  'query' in error && 'params' in error && error.cause !== undefined;
+
 /**
  * Of an error the class, message, code and stack. Drivers hang more on theirs, rows and statements
  * among it, which is left out.
  */
-const describeError = (error: Error, depth: number): object => ({
+const describeError = (error: Error, depth: number): object =>
+  isQueryError(error)
+    ? { type: error.name, message: 'a query failed', cause: redactValue(error.cause, depth + 1) }
+    : describePlainError(error, depth);
+
+const describePlainError = (error: Error, depth: number): object => ({
   type: error.name,
   message: error instanceof AggregateError ? messageOfAll(error) : error.message,
   ...('code' in error && typeof error.code === 'string' ? { code: error.code } : {}),

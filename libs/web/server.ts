@@ -61,7 +61,7 @@ export const createWebServer = ({ logger }: { logger: Logger }): FastifyInstance
   });
   app.setErrorHandler((thrown: FastifyError, request, reply) => {
     const error = readServerError(thrown);
-    if (error.code === 'internal') {
+    if (error.blame === 'gateway') {
       logger.error({ requestId: request.id, err: thrown }, 'a request failed inside flo2');
     }
     const { status, headers, body } = encodePlainError(error, request.id);
