@@ -7,26 +7,35 @@ import { decodeAnthropicResponse, readAnthropicAnswer } from './response.ts';
 import { createAnthropicStreamDecoder } from './stream.ts';
 
 const PATH = '/v1/messages';
-/** The version our own requests are written for. */
-const VERSION = { 'anthropic-version': '2023-06-01' };
-const HEADERS = { 'content-type': 'application/json', ...VERSION };
+/** The version that translated requests are written in, and that of a client which names none. */
+const VERSION = '2023-06-01';
 
-/** Anthropic's Messages API: https://docs.anthropic.com/en/api/messages */
+const headersOf = (forwarded: Readonly<Record<string, string>>): Record<string, string> => {
+  const beta = forwarded['anthropic-beta'];
+  return {
+    'content-type': 'application/json',
+    'anthropic-version': forwarded['anthropic-version'] ?? VERSION,
+    ...(beta !== undefined && { 'anthropic-beta': beta }),
+  };
+};
+
+/** Anthropic's Messages API: https://docs.claude.com/en/api/messages */
 export const anthropic: Provider = {
   id: 'anthropic',
   surface: 'anthropic-messages',
   baseUrl: 'https://api.anthropic.com',
   authorize: (secret) => ({ 'x-api-key': secret }),
-  keyCheck: { path: '/v1/models', headers: VERSION },
+  keyCheck: { path: '/v1/models?limit=1', headers: { 'anthropic-version': VERSION } },
   encodePassThrough: ({ body, model, forwardedHeaders }) => ({
     path: PATH,
-    headers: { ...HEADERS, ...forwardedHeaders },
+    headers: headersOf(forwardedHeaders),
     body: replaceJsonMembers(body, { model }),
+    // Every stream carries usage without being asked.
     usageInjected: false,
   }),
   encodeRequest: ({ request, model }) => ({
     path: PATH,
-    headers: HEADERS,
+    headers: headersOf({}),
     body: Buffer.from(JSON.stringify(encodeAnthropicRequest(request, model))),
   }),
   decodeResponse: decodeAnthropicResponse,

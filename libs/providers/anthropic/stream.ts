@@ -1,121 +1,130 @@
-import type { StreamPart } from '#contracts/inference';
-import { UNKNOWN_USAGE, type Usage } from '#contracts/usage';
+import type { FinishReason, StreamPart } from '#contracts/inference';
+import { FloError } from '#domain/errors';
 import { countOf, isObject, objectOf, parseObject, textOf, type JsonObject } from '../json-fields.ts';
 import type { DecodedEvent, StreamDecoder } from '../provider.ts';
-import { decodeAnthropicStreamError } from './failure.ts';
+import { decodeAnthropicError } from './failure.ts';
 import { decodeStopReason } from './response.ts';
-import { readAnthropicUsage } from './usage.ts';
+import { mergeAnthropicUsage, readAnthropicUsage } from './usage.ts';
 
-const QUIET: DecodedEvent = { parts: [], content: false, hidden: false };
-const SEEN: DecodedEvent = { parts: [], content: true, hidden: false };
+/** A tool call that is being written: its place among the calls, and whether it has arguments yet. */
+type OpenCall = { index: number; hasArguments: boolean };
 
-/** Blocks in which tools are called; those of the provider's own tools are no calls for the client. */
-const CLIENT_TOOL = 'tool_use';
+const OPEN_CALLS_MAX = 1_000;
 
-/**
- * Reads the events of a streamed message. `message_start` carries what went in, `message_delta` the
- * running totals, field by field over what was said before.
- */
+const NOTHING: DecodedEvent = { parts: [], content: false, hidden: false };
+
+const seen = (...parts: StreamPart[]): DecodedEvent => ({ parts, content: true, hidden: false });
+const unseen = (...parts: StreamPart[]): DecodedEvent => ({ parts, content: false, hidden: false });
+
+/** Reads the events of a streamed message. Events and blocks it does not know pass without parts. */
 export const createAnthropicStreamDecoder = (): StreamDecoder => {
   let id: string | null = null;
   let model: string | null = null;
-  let finishReason: string | null = null;
+  let finishReason: FinishReason | null = null;
   let rawUsage: JsonObject = {};
-  let usage: Usage = UNKNOWN_USAGE;
-  /** Position of a content block → position among the tool calls. */
-  const toolCalls = new Map<number, number>();
+  let usageIsFinal = false;
+  let callCount = 0;
+  const openCalls = new Map<number, OpenCall>();
 
-  const mergeUsage = (value: unknown, source: 'provider' | 'provider_partial'): StreamPart[] => {
+  const readUsage = () => readAnthropicUsage(rawUsage, usageIsFinal ? 'provider' : 'provider_partial');
+
+  const usageParts = (value: unknown): StreamPart[] => {
     if (!isObject(value)) return [];
-    const said = Object.entries(value).filter(([, field]) => field !== null);
-    rawUsage = { ...rawUsage, ...Object.fromEntries(said) };
-    usage = readAnthropicUsage(rawUsage, source);
-    return [{ type: 'usage', usage }];
+    rawUsage = mergeAnthropicUsage(rawUsage, value);
+    return [{ type: 'usage', usage: readUsage() }];
   };
 
   const startMessage = (message: JsonObject): DecodedEvent => {
-    // Some compatible servers begin twice; the first id stays.
-    const isFirst = id === null;
-    id ??= textOf(message['id']);
+    const isRepeated = id !== null;
+    id ??= textOf(message['id']) ?? '';
     model ??= textOf(message['model']);
-    const parts: StreamPart[] = isFirst && id !== null ? [{ type: 'start', id, model: model ?? '' }] : [];
-    return { ...QUIET, parts: [...parts, ...mergeUsage(message['usage'], 'provider_partial')] };
+    const start: StreamPart[] = isRepeated ? [] : [{ type: 'start', id, model: model ?? '' }];
+    return unseen(...start, ...usageParts(message['usage']));
   };
 
-  const startBlock = (event: JsonObject): DecodedEvent => {
-    const block = objectOf(event['content_block']);
-    const position = countOf(event['index']) ?? 0;
-    switch (block['type']) {
-      case 'text': {
-        const text = textOf(block['text']) ?? '';
-        return text === '' ? QUIET : { ...SEEN, parts: [{ type: 'text_delta', text }] };
-      }
-      case 'thinking':
-        return QUIET;
-      case CLIENT_TOOL: {
-        const index = toolCalls.size;
-        toolCalls.set(position, index);
-        const start = { index, id: textOf(block['id']) ?? '', name: textOf(block['name']) ?? '' };
-        return { ...SEEN, parts: [{ type: 'tool_call_start', ...start }] };
-      }
-      default:
-        return SEEN;
+  const startBlock = (position: number, block: JsonObject): DecodedEvent => {
+    const type = textOf(block['type']) ?? '';
+    if (type !== 'tool_use') {
+      const text = textOf(block['text']) ?? '';
+      if (type === 'text' && text !== '') return seen({ type: 'text_delta', text });
+      // Tools the provider runs itself.
+      return type.includes('tool') ? seen() : NOTHING;
     }
+    if (openCalls.size >= OPEN_CALLS_MAX) {
+      throw new FloError('malformed_answer', "The provider's answer opens tool calls without end.");
+    }
+    const index = callCount;
+    callCount += 1;
+    openCalls.set(position, { index, hasArguments: false });
+    const callId = textOf(block['id']) ?? '';
+    return seen({ type: 'tool_call_start', index, id: callId, name: textOf(block['name']) ?? '' });
   };
 
-  const continueBlock = (event: JsonObject): DecodedEvent => {
-    const delta = objectOf(event['delta']);
-    const index = toolCalls.get(countOf(event['index']) ?? 0);
+  const continueBlock = (position: number, delta: JsonObject): DecodedEvent => {
     switch (delta['type']) {
-      case 'text_delta':
-        return { ...SEEN, parts: [{ type: 'text_delta', text: textOf(delta['text']) ?? '' }] };
+      case 'text_delta': {
+        const text = textOf(delta['text']) ?? '';
+        return text === '' ? NOTHING : seen({ type: 'text_delta', text });
+      }
+      case 'thinking_delta':
+        return textOf(delta['thinking']) ? seen() : NOTHING;
       case 'input_json_delta': {
+        const call = openCalls.get(position);
         const argumentsDelta = textOf(delta['partial_json']) ?? '';
-        if (index === undefined || argumentsDelta === '') return SEEN;
-        return { ...SEEN, parts: [{ type: 'tool_call_delta', index, argumentsDelta }] };
+        if (call === undefined || argumentsDelta === '') return seen();
+        call.hasArguments = true;
+        return seen({ type: 'tool_call_delta', index: call.index, argumentsDelta });
       }
       default:
-        return SEEN;
+        return NOTHING;
     }
+  };
+
+  /** A call without arguments has the empty object as its input, and says so nowhere. */
+  const stopBlock = (position: number): DecodedEvent => {
+    const call = openCalls.get(position);
+    openCalls.delete(position);
+    if (call === undefined || call.hasArguments) return NOTHING;
+    return seen({ type: 'tool_call_delta', index: call.index, argumentsDelta: '{}' });
   };
 
   const changeMessage = (event: JsonObject): DecodedEvent => {
     const delta = objectOf(event['delta']);
-    const reason = textOf(delta['stop_reason']);
+    usageIsFinal ||= isObject(event['usage']);
     const parts: StreamPart[] = [];
-    if (reason !== null) {
-      finishReason = reason;
+    const stopReason = textOf(delta['stop_reason']);
+    if (stopReason !== null && finishReason === null) {
+      finishReason = decodeStopReason(stopReason);
       const stopSequence = textOf(delta['stop_sequence']);
-      parts.push({
-        type: 'finish',
-        reason: decodeStopReason(reason),
-        ...(stopSequence !== null && { stopSequence }),
-      });
+      parts.push({ type: 'finish', reason: finishReason, ...(stopSequence !== null && { stopSequence }) });
     }
-    return { ...QUIET, parts: [...parts, ...mergeUsage(event['usage'], 'provider')] };
+    return unseen(...parts, ...usageParts(event['usage']));
   };
 
   return {
     decode: ({ data }) => {
-      if (data === '') return QUIET;
+      if (data === '') return NOTHING;
       const event = parseObject(data);
+      const position = countOf(event['index']) ?? 0;
       switch (event['type']) {
         case 'message_start':
           return startMessage(objectOf(event['message']));
         case 'content_block_start':
-          return startBlock(event);
+          return startBlock(position, objectOf(event['content_block']));
         case 'content_block_delta':
-          return continueBlock(event);
+          return continueBlock(position, objectOf(event['delta']));
+        case 'content_block_stop':
+          return stopBlock(position);
         case 'message_delta':
           return changeMessage(event);
         case 'message_stop':
-          return { ...QUIET, parts: [{ type: 'end' }] };
+          return unseen({ type: 'end' });
         case 'error':
-          throw decodeAnthropicStreamError(event['error']);
+          throw decodeAnthropicError(event);
         default:
-          return QUIET;
+          return NOTHING;
       }
     },
-    facts: () => ({ id, model, finishReason, usage }),
+    facts: () => ({ id, model, finishReason, usage: readUsage() }),
   };
 };

@@ -47,8 +47,10 @@ export const readAnthropicUsage = (value: unknown, source: UsageSource): Usage =
   };
 };
 
+const FIELDS_MAX = 64;
+
 /** The counts of a stream are cumulative: each field counts as it came last. */
-export const mergeAnthropicUsage = (earlier: JsonObject, later: unknown): JsonObject => ({
-  ...earlier,
-  ...Object.fromEntries(Object.entries(objectOf(later)).filter(([, value]) => value !== null)),
-});
+export const mergeAnthropicUsage = (earlier: JsonObject, later: unknown): JsonObject => {
+  const said = Object.entries(objectOf(later)).filter(([, value]) => value !== null);
+  return Object.fromEntries(Object.entries({ ...earlier, ...Object.fromEntries(said) }).slice(0, FIELDS_MAX));
+};
