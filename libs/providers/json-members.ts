@@ -1,8 +1,7 @@
-import { FloError } from '#domain/errors';
-
-/** The bytes of one member of an object: from its key's first quote to its value's last byte. */
-type Member = { name: string; valueStart: number; valueEnd: number };
-type ObjectOutline = { start: number; members: Member[]; end: number };
+/**
+ * Changes members of a JSON object in its text, so that everything else stays byte for byte: unknown
+ * fields, the order, numbers too large for JavaScript.
+ */
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -12,132 +11,106 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 const OPEN_BRACKET = 0x5b;
 const CLOSE_BRACKET = 0x5d;
-const BYTE_ORDER_MARK_LENGTH = 3;
-
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
-
-const unreadable = (): FloError => new FloError('invalid_request', 'The body is not a JSON object.');
 
 const isSpace = (byte: number | undefined): boolean =>
   byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 
 const skipSpace = (body: Uint8Array, from: number): number => {
-  let at = from;
-  while (isSpace(body[at])) at += 1;
-  return at;
+  let index = from;
+  while (isSpace(body[index])) index += 1;
+  return index;
 };
 
-/** From a string's first quote to behind its last. Text between quotes is leapt over, not walked. */
+/** The index behind a string that begins at `from`. Text is leapt over, not walked: an image is long. */
 const skipString = (body: Uint8Array, from: number): number => {
-  for (let quote = body.indexOf(QUOTE, from + 1); quote >= 0; quote = body.indexOf(QUOTE, quote + 1)) {
+  let quote = body.indexOf(QUOTE, from + 1);
+  while (quote >= 0) {
     let backslashes = 0;
     while (body[quote - 1 - backslashes] === BACKSLASH) backslashes += 1;
     if (backslashes % 2 === 0) return quote + 1;
+    quote = body.indexOf(QUOTE, quote + 1);
   }
-  throw unreadable();
+  throw new SyntaxError('the body is no JSON object');
 };
 
+/** The index behind a value that begins at `from`. */
 const skipValue = (body: Uint8Array, from: number): number => {
   let depth = 0;
-  let at = from;
-  while (at < body.length) {
-    const byte = body[at];
+  let index = from;
+  while (index < body.length) {
+    const byte = body[index];
     if (byte === QUOTE) {
-      at = skipString(body, at);
-      if (depth === 0) return at;
+      index = skipString(body, index);
+      if (depth === 0) return index;
       continue;
     }
     if (byte === OPEN_BRACE || byte === OPEN_BRACKET) depth += 1;
     else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
-      if (depth === 0) return at;
+      if (depth === 0) return index;
       depth -= 1;
-      if (depth === 0) return at + 1;
-    } else if (depth === 0 && (byte === COMMA || isSpace(byte))) return at;
-    at += 1;
+      if (depth === 0) return index + 1;
+    } else if (depth === 0 && (byte === COMMA || isSpace(byte))) return index;
+    index += 1;
   }
-  throw unreadable();
+  return index;
 };
 
-const readName = (body: Uint8Array, start: number, end: number): string => {
-  const inner = decoder.decode(body.subarray(start + 1, end - 1));
-  return inner.includes('\\') ? String(JSON.parse(`"${inner}"`)) : inner;
-};
+/** Where the text begins: parsers pass over a byte order mark, and so does admission. */
+const startOf = (body: Uint8Array): number =>
+  body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf ? 3 : 0;
 
-/** Throws `FloError` `invalid_request` where the body is no object; it need not be valid JSON otherwise. */
-const outline = (body: Uint8Array): ObjectOutline => {
-  const marked = body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf;
-  const start = marked ? BYTE_ORDER_MARK_LENGTH : 0;
-  const brace = skipSpace(body, start);
-  if (body[brace] !== OPEN_BRACE) throw unreadable();
+type Member = { name: string; valueStart: number; valueEnd: number };
+
+const readMembers = (body: Uint8Array): { members: Member[]; end: number } => {
   const members: Member[] = [];
-  let at = skipSpace(body, brace + 1);
-  while (body[at] !== CLOSE_BRACE) {
-    if (body[at] !== QUOTE) throw unreadable();
-    const nameEnd = skipString(body, at);
-    const name = readName(body, at, nameEnd);
-    const colon = skipSpace(body, nameEnd);
-    if (body[colon] !== COLON) throw unreadable();
-    const valueStart = skipSpace(body, colon + 1);
+  let index = skipSpace(body, startOf(body));
+  if (body[index] !== OPEN_BRACE) throw new SyntaxError('the body is no JSON object');
+  index = skipSpace(body, index + 1);
+  while (index < body.length && body[index] !== CLOSE_BRACE) {
+    const nameEnd = skipString(body, index);
+    const name: unknown = JSON.parse(Buffer.from(body.subarray(index, nameEnd)).toString('utf8'));
+    index = skipSpace(body, nameEnd);
+    if (typeof name !== 'string' || body[index] !== COLON)
+      throw new SyntaxError('the body is no JSON object');
+    const valueStart = skipSpace(body, index + 1);
     const valueEnd = skipValue(body, valueStart);
     members.push({ name, valueStart, valueEnd });
-    at = skipSpace(body, valueEnd);
-    if (body[at] === COMMA) at = skipSpace(body, at + 1);
-    else if (body[at] !== CLOSE_BRACE) throw unreadable();
+    index = skipSpace(body, valueEnd);
+    if (body[index] === COMMA) index = skipSpace(body, index + 1);
   }
-  return { start, members, end: at };
-};
-
-const concatenate = (pieces: readonly Uint8Array[]): Uint8Array => {
-  const whole = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
-};
-
-/** A top-level member's value as the bytes it was written in, null where there is none. The last one counts. */
-export const findJsonMember = (body: Uint8Array, name: string): Uint8Array | null => {
-  const member = outline(body).members.findLast((candidate) => candidate.name === name);
-  return member === undefined ? null : body.subarray(member.valueStart, member.valueEnd);
+  return { members, end: index };
 };
 
 /**
- * A JSON object's bytes with some top-level members replaced, or added at its end; every other byte stays
- * (only a byte order mark goes). A value given as bytes is JSON already. Where a key stands several times,
- * each is replaced, so that it does not matter which one a reader takes.
- * Throws `FloError` `invalid_request` where the body is no JSON object.
+ * `body` is valid JSON and an object. Members that it has, repeated ones too, get the new value in their
+ * place; others are added at the end. A byte order mark is left out, since JSON must not be sent with one (RFC
+ * 8259 §8.1). Throws `SyntaxError` for anything but an object.
  */
 export const replaceJsonMembers = (
   body: Uint8Array,
   members: Readonly<Record<string, unknown>>,
 ): Uint8Array => {
-  const { start, members: found, end } = outline(body);
-  const values = new Map(
-    Object.entries(members).map(([name, value]) => [
-      name,
-      value instanceof Uint8Array ? value : encoder.encode(JSON.stringify(value)),
-    ]),
-  );
+  const { members: found, end } = readMembers(body);
   const pieces: Uint8Array[] = [];
-  const replaced = new Set<string>();
-  let at = start;
+  const written = new Set<string>();
+  let copiedTo = startOf(body);
   for (const { name, valueStart, valueEnd } of found) {
-    const value = values.get(name);
-    if (value === undefined) continue;
-    pieces.push(body.subarray(at, valueStart), value);
-    at = valueEnd;
-    replaced.add(name);
+    if (!Object.hasOwn(members, name)) continue;
+    pieces.push(body.subarray(copiedTo, valueStart), Buffer.from(JSON.stringify(members[name])));
+    written.add(name);
+    copiedTo = valueEnd;
   }
-  pieces.push(body.subarray(at, end));
-  let isFirst = found.length === 0;
-  for (const [name, value] of values) {
-    if (replaced.has(name)) continue;
-    pieces.push(encoder.encode(`${isFirst ? '' : ','}${JSON.stringify(name)}:`), value);
-    isFirst = false;
+  let added = '';
+  for (const [name, value] of Object.entries(members)) {
+    if (written.has(name)) continue;
+    added += `${found.length === 0 && added === '' ? '' : ','}${JSON.stringify(name)}:${JSON.stringify(value)}`;
   }
-  pieces.push(body.subarray(end));
-  return concatenate(pieces);
+  // Behind the last value, so that what space there is before the brace stays where it was.
+  const addAt = found.at(-1)?.valueEnd ?? end;
+  if (added !== '') {
+    pieces.push(body.subarray(copiedTo, addAt), Buffer.from(added));
+    copiedTo = addAt;
+  }
+  pieces.push(body.subarray(copiedTo));
+  return Buffer.concat(pieces);
 };

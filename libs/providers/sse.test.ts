@@ -1,123 +1,107 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FloError } from '#domain/errors';
 import { createSseReader, type SseEvent } from './sse.ts';
 
-const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
-
-/** Reads a stream cut into pieces of the given lengths, over and over. */
-const readPieces = (text: string, lengths: number[] = [1_000_000], maxEventBytes = 1_000_000): SseEvent[] => {
-  const reader = createSseReader({ maxEventBytes });
-  const bytes = bytesOf(text);
+const readAll = (bytes: Uint8Array, cuts: number[] = []): SseEvent[] => {
+  const reader = createSseReader({ maxEventBytes: 10_000 });
   const events: SseEvent[] = [];
-  for (let offset = 0, piece = 0; offset < bytes.length; piece += 1) {
-    const length = lengths[piece % lengths.length] ?? 1;
-    events.push(...reader.read(bytes.slice(offset, offset + length)));
-    offset += length;
+  let start = 0;
+  for (const end of [...cuts.map((cut) => cut % (bytes.length + 1)).sort((a, b) => a - b), bytes.length]) {
+    events.push(...reader.read(bytes.subarray(start, end)));
+    start = Math.max(start, end);
   }
   return [...events, ...reader.finish()];
 };
 
-const codeOf = (run: () => unknown): string => {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof FloError) return error.code;
-    throw error;
-  }
-  return 'none';
-};
+const encode = (text: string) => new TextEncoder().encode(text);
 
-describe('the event stream reader', () => {
-  it('reads name and data, and keeps the text', () => {
-    expect(readPieces('event: ping\ndata: {"a":1}\n\ndata:x\n\n')).toEqual([
-      { event: 'ping', data: '{"a":1}', text: 'event: ping\ndata: {"a":1}\n\n' },
-      { event: null, data: 'x', text: 'data:x\n\n' },
+const line = fc.constantFrom(
+  'data: one',
+  'data:two',
+  'data',
+  'event: delta',
+  ': comment',
+  'id: 7',
+  'data: grüße 👋',
+  'retry: 3',
+);
+const lineEnd = fc.constantFrom('\n', '\r\n', '\r');
+
+describe('the SSE reader', () => {
+  it('reads fields, several data lines and comments', () => {
+    const events = readAll(encode('event: a\ndata: 1\ndata: 2\nid: 3\n\n: ping\n\ndata:x\n\n'));
+    expect(events.map(({ event, data }) => [event, data])).toEqual([
+      ['a', '1\n2'],
+      [null, ''],
+      [null, 'x'],
     ]);
   });
 
-  it('joins data lines, takes one space off and ignores other fields', () => {
-    const [event] = readPieces('id: 7\ndata:  a\ndata\ndata:b:c\nretry: 5\ndatum: no\n\n');
-    expect(event?.data).toBe(' a\n\nb:c');
+  it('gives the same events for the same bytes, however they are cut', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.array(line, { maxLength: 3 }), lineEnd), { maxLength: 6 }),
+        fc.array(fc.nat(500), { maxLength: 12 }),
+        (blocks, cuts) => {
+          const text = blocks.map(([lines, end]) => lines.map((one) => one + end).join('') + end).join('');
+          const whole = readAll(encode(text));
+          expect(readAll(encode(text), cuts)).toEqual(whole);
+          expect(whole.map((event) => event.text).join('')).toBe(text);
+        },
+      ),
+      { seed: 7, numRuns: 2_000 },
+    );
   });
 
-  it('gives a block of comments as an event without data, so that a ping passes at once', () => {
-    expect(readPieces(': ping\n\ndata: a\n\n')).toEqual([
-      { event: null, data: '', text: ': ping\n\n' },
-      { event: null, data: 'a', text: 'data: a\n\n' },
-    ]);
-  });
-
-  it('leaves extra blank lines to the next event', () => {
-    expect(readPieces('\n\ndata: a\n\n\n\ndata: b\n\n').map(({ text }) => text)).toEqual([
-      '\n\ndata: a\n\n',
-      '\n\ndata: b\n\n',
-    ]);
-  });
-
-  it('reads past a byte order mark at the start of the stream alone', () => {
-    const events = readPieces('\uFEFFdata: a\n\n\uFEFFdata: b\n\n');
-    expect(events.map(({ data }) => data)).toEqual(['a', '']);
-  });
-
-  it('ends an event at a carriage return without waiting for a line feed', () => {
-    const reader = createSseReader({ maxEventBytes: 100 });
-    expect(reader.read(bytesOf('data: a\r\n\r'))).toHaveLength(1);
-    expect(reader.read(bytesOf('\ndata: b\r\n\r\n')).map(({ data }) => data)).toEqual(['b']);
-    expect(reader.finish()).toEqual([]);
-  });
-
-  it('gives the last event that lacks only its blank line, made whole', () => {
-    expect(readPieces('data: [DONE]\n')).toEqual([{ event: null, data: '[DONE]', text: 'data: [DONE]\n\n' }]);
-  });
-
-  it('drops a line that was cut', () => {
-    expect(readPieces('data: a\n\ndata: {"b')).toHaveLength(1);
-    expect(readPieces('event: x\ndata: {"b', [3]).map(({ event, data }) => ({ event, data }))).toEqual([
-      { event: 'x', data: '' },
-    ]);
-  });
-
-  it('refuses an event over the bound, whole or in pieces, and takes one of just its length', () => {
-    const text = `data: ${'ä'.repeat(10)}\n\n`;
-    const length = bytesOf(text).length;
-    for (const pieces of [[1_000], [1], [7]]) {
-      expect(readPieces(text, pieces, length)).toHaveLength(1);
-      expect(codeOf(() => readPieces(text, pieces, length - 1))).toBe('malformed_answer');
-      expect(codeOf(() => readPieces('x'.repeat(100), pieces, 50))).toBe('malformed_answer');
+  it('knows each way to end a line', () => {
+    for (const end of ['\n', '\r\n', '\r']) {
+      const text = `data: 1${end}${end}data: 2${end}${end}`;
+      expect(readAll(encode(text)).map(({ data }) => data)).toEqual(['1', '2']);
     }
   });
 
-  it('reads the same however lines end and chunks are cut', () => {
-    const value = fc.stringMatching(/^[^\r\n\uFEFF]{0,12}$/u).map((text) => text.toWellFormed());
-    const block = fc.record({
-      name: fc.option(value),
-      data: fc.array(value, { minLength: 1, maxLength: 3 }),
-      lineEnd: fc.constantFrom('\n', '\r', '\r\n'),
-    });
-    const lengths = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 5 });
-    fc.assert(
-      fc.property(fc.array(block, { minLength: 1, maxLength: 6 }), lengths, (blocks, pieces) => {
-        const text = blocks
-          .map(({ name, data, lineEnd }) =>
-            [
-              ...(name === null ? [] : [`event: ${name}`]),
-              ...data.map((line) => `data: ${line}`),
-              ': note',
-              '',
-              '',
-            ].join(lineEnd),
-          )
-          .join('');
-        const events = readPieces(text, pieces);
-        expect(events.map(({ event, data }) => ({ event, data }))).toEqual(
-          blocks.map(({ name, data }) => ({ event: name, data: data.join('\n') })),
-        );
-        const passedOn = events.map((event) => event.text).join('');
-        // The line feed of the very last CRLF says nothing once its carriage return is through.
-        expect([text, text.slice(0, -1)]).toContain(passedOn);
-      }),
-      { seed: 7, numRuns: 1_000 },
-    );
+  it('gives what lacks only its blank line at the end, made whole', () => {
+    expect(readAll(encode('data: 1\n\ndata: [DONE]\n'))).toEqual([
+      { event: null, data: '1', text: 'data: 1\n\n' },
+      { event: null, data: '[DONE]', text: 'data: [DONE]\n\n' },
+    ]);
+  });
+
+  it('drops a line that was cut, so that half a JSON is never read', () => {
+    expect(readAll(encode('data: 1\n\ndata: half')).map(({ data }) => data)).toEqual(['1']);
+    const [event] = readAll(encode('event: a\ndata: {"h'), [4, 12]);
+    expect(event).toEqual({ event: 'a', data: '', text: 'event: a\n\n' });
+  });
+
+  it('takes one space off a value and ignores fields it does not know', () => {
+    expect(readAll(encode('data:  a\ndata:b:c\ndatum: no\n\n')).map(({ data }) => data)).toEqual([' a\nb:c']);
+  });
+
+  it('reads past a byte order mark at the start of the stream alone', () => {
+    const events = readAll(encode('\uFEFFdata: a\n\n\uFEFFdata: b\n\n'));
+    expect(events.map(({ data }) => data)).toEqual(['a', '']);
+  });
+
+  it('takes an event of just the bound and refuses a longer one, in one chunk or in many', () => {
+    const bytes = encode(`data: ${'ü'.repeat(10)}\n\n`);
+    for (const pieceLength of [1, 7, bytes.length]) {
+      const read = (maxEventBytes: number): SseEvent[] => {
+        const reader = createSseReader({ maxEventBytes });
+        const events: SseEvent[] = [];
+        for (let start = 0; start < bytes.length; start += pieceLength) {
+          events.push(...reader.read(bytes.subarray(start, start + pieceLength)));
+        }
+        return events;
+      };
+      expect(read(bytes.length)).toHaveLength(1);
+      expect(() => read(bytes.length - 1)).toThrow(/over 27 bytes/);
+    }
+  });
+
+  it('refuses an event without end', () => {
+    const reader = createSseReader({ maxEventBytes: 100 });
+    expect(() => {
+      for (let count = 0; count < 20; count += 1) reader.read(encode('data: 0123456789'));
+    }).toThrow(/over 100 bytes/);
   });
 });

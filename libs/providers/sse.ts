@@ -1,15 +1,12 @@
 import { FloError } from '#domain/errors';
 
-/**
- * One server-sent event. `text` is the event as it came, with its final blank line, for passing through.
- * A block of comments alone is an event without data.
- */
+/** One server-sent event. `text` is the event as it came, with its final blank line, for passing through. */
 export type SseEvent = { event: string | null; data: string; text: string };
 
 export type SseReader = {
-  /** The events that end in this chunk, which is not kept. Throws `FloError` `malformed_answer`. */
+  /** The events that are complete with this chunk. Throws `FloError` `malformed_answer` for one over the bound. */
   read: (chunk: Uint8Array) => SseEvent[];
-  /** The event that lacks only its blank line. A line that was cut is no line. */
+  /** What was left without its blank line at the end, made whole as one more event; a cut line is no line. */
   finish: () => SseEvent[];
 };
 
@@ -17,6 +14,8 @@ const LINE_FEED = 10;
 const CARRIAGE_RETURN = 13;
 const BYTE_ORDER_MARK = '\uFEFF';
 const HELD_BYTES_MIN = 1024;
+const NOTHING = new Uint8Array();
+const BLANK_LINE = new Uint8Array([LINE_FEED]);
 const LINE_END = /\r\n|\n|\r/;
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
@@ -39,24 +38,27 @@ const parseEvent = (text: string, isFirst: boolean): SseEvent => {
 };
 
 /**
- * Reads an event stream as WHATWG HTML §9.2 defines it, chunk by chunk and in time linear in its length.
- * An event ends with its blank line, found in the bytes: no character of UTF-8 contains a line end.
+ * Reads an event stream however it is cut into chunks (WHATWG HTML, "Parsing an event stream"), in time
+ * linear in its length. Blocks without data, such as comments, come as events with empty data, so that the
+ * texts together are the stream.
  */
 export const createSseReader = ({ maxEventBytes }: { maxEventBytes: number }): SseReader => {
   let held = new Uint8Array(HELD_BYTES_MIN);
   let heldLength = 0;
-  let isFirst = true;
-  let afterCarriageReturn = false;
-  let lineIsEmpty = true;
-  let eventIsEmpty = true;
   /** Held bytes up to the end of the last whole line. */
   let wholeLinesLength = 0;
+  let isFirst = true;
+  let lineIsEmpty = true;
+  let eventIsEmpty = true;
+  let afterCarriageReturn = false;
+  /** An event ended with a CR at the end of a chunk: only the next one can tell whether its LF follows. */
+  let endIsOpen = false;
 
   const assertWithinBound = (length: number): void => {
     if (length <= maxEventBytes) return;
     throw new FloError(
       'malformed_answer',
-      `The provider's answer cannot be read: an event of its stream is over ${maxEventBytes} bytes.`,
+      `The provider's answer holds an event over ${maxEventBytes} bytes.`,
     );
   };
 
@@ -72,17 +74,19 @@ export const createSseReader = ({ maxEventBytes }: { maxEventBytes: number }): S
     heldLength = length;
   };
 
+  /** The event of what is held and these bytes. */
   const take = (bytes: Uint8Array): SseEvent => {
-    let whole = bytes;
-    if (heldLength > 0) {
-      hold(bytes);
-      whole = held.subarray(0, heldLength);
-    } else assertWithinBound(bytes.length);
+    if (heldLength > 0) hold(bytes);
+    const whole = heldLength > 0 ? held.subarray(0, heldLength) : bytes;
+    assertWithinBound(whole.length);
     const event = parseEvent(decoder.decode(whole), isFirst);
     isFirst = false;
     heldLength = 0;
     wholeLinesLength = 0;
+    lineIsEmpty = true;
     eventIsEmpty = true;
+    afterCarriageReturn = false;
+    endIsOpen = false;
     return event;
   };
 
@@ -90,39 +94,46 @@ export const createSseReader = ({ maxEventBytes }: { maxEventBytes: number }): S
     read: (chunk) => {
       const events: SseEvent[] = [];
       let start = 0;
-      let wholeLinesEnd = -1;
-      for (let index = 0; index < chunk.length; index += 1) {
+      if (endIsOpen && chunk.length > 0) {
+        start = chunk[0] === LINE_FEED ? 1 : 0;
+        events.push(take(chunk.subarray(0, start)));
+      }
+      let wholeLinesEnd = start;
+      for (let index = start; index < chunk.length; index += 1) {
         const byte = chunk[index];
         if (byte !== LINE_FEED && byte !== CARRIAGE_RETURN) {
           lineIsEmpty = false;
           afterCarriageReturn = false;
           continue;
         }
-        const endsCarriageReturn = byte === LINE_FEED && afterCarriageReturn;
-        afterCarriageReturn = byte === CARRIAGE_RETURN;
-        if (!endsCarriageReturn) {
-          if (!lineIsEmpty) eventIsEmpty = false;
-          else if (!eventIsEmpty) {
-            // The line feed of a final CRLF belongs to this event where it is here already.
-            if (afterCarriageReturn && chunk[index + 1] === LINE_FEED) {
-              index += 1;
-              afterCarriageReturn = false;
-            }
-            events.push(take(chunk.subarray(start, index + 1)));
-            start = index + 1;
-          }
-          lineIsEmpty = true;
-        }
         wholeLinesEnd = index + 1;
+        if (byte === LINE_FEED && afterCarriageReturn) {
+          afterCarriageReturn = false;
+          continue;
+        }
+        afterCarriageReturn = byte === CARRIAGE_RETURN;
+        if (!lineIsEmpty) {
+          lineIsEmpty = true;
+          eventIsEmpty = false;
+        } else if (!eventIsEmpty) {
+          if (afterCarriageReturn && index + 1 === chunk.length) {
+            endIsOpen = true;
+            break;
+          }
+          if (afterCarriageReturn && chunk[index + 1] === LINE_FEED) index += 1;
+          events.push(take(chunk.subarray(start, index + 1)));
+          start = index + 1;
+          wholeLinesEnd = start;
+        }
       }
       if (wholeLinesEnd > start) wholeLinesLength = heldLength + wholeLinesEnd - start;
       if (start < chunk.length) hold(chunk.subarray(start));
       return events;
     },
     finish: () => {
-      if (eventIsEmpty) return [];
+      if (wholeLinesLength === 0) return [];
       heldLength = wholeLinesLength;
-      return [take(new Uint8Array([LINE_FEED]))];
+      return [take(endIsOpen || eventIsEmpty ? NOTHING : BLANK_LINE)];
     },
   };
 };
