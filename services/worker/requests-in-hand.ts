@@ -9,6 +9,8 @@ const BEAT_INTERVAL_MS = 1_000;
 const SILENT_BEATS_MAX = 3;
 
 export type RequestInHand = {
+  requestId: RequestId;
+  step: number;
   ingressId: string;
   abort: RequestAbort;
   /** The running attempt's writer, which takes the client's credit. */
@@ -16,12 +18,12 @@ export type RequestInHand = {
 };
 
 /**
- * The requests a worker works on: it tells each ingress every second that it still does, and ends those
+ * The requests a worker works on, a step of each at a time, or two for the moment of a hand-over: it tells each ingress every second that it still does, and ends those
  * that nobody waits for any more.
  */
 export class RequestsInHand {
   readonly #workerId: string;
-  readonly #requests = new Map<RequestId, RequestInHand>();
+  readonly #requests = new Map<RequestId, RequestInHand[]>();
   readonly #silentBeats = new Map<string, number>();
   #line: WorkerLine | null = null;
   #timer: NodeJS.Timeout | null = null;
@@ -44,29 +46,33 @@ export class RequestsInHand {
     if (this.#timer !== null) clearInterval(this.#timer);
   }
 
-  /** Null while the request is in hand already: the queue delivered it twice. */
-  take(requestId: RequestId, ingressId: string): RequestInHand | null {
-    if (this.#requests.has(requestId)) return null;
-    const request: RequestInHand = { ingressId, abort: new RequestAbort(), writer: null };
-    this.#requests.set(requestId, request);
+  /** Null while this step of the request is in hand already: the queue delivered it twice. */
+  take(requestId: RequestId, step: number, ingressId: string): RequestInHand | null {
+    const steps = this.#requests.get(requestId) ?? [];
+    if (steps.some((known) => known.step === step)) return null;
+    const request: RequestInHand = { requestId, step, ingressId, abort: new RequestAbort(), writer: null };
+    this.#requests.set(requestId, [...steps, request]);
     return request;
   }
 
-  drop(requestId: RequestId): void {
-    this.#requests.get(requestId)?.abort.close();
-    this.#requests.delete(requestId);
+  drop(request: RequestInHand): void {
+    request.abort.close();
+    const others = (this.#requests.get(request.requestId) ?? []).filter((known) => known !== request);
+    if (others.length > 0) this.#requests.set(request.requestId, others);
+    else this.#requests.delete(request.requestId);
     if (this.#requests.size === 0) this.#onEmpty?.();
   }
 
   control(control: AttemptControl): void {
-    const request = this.#requests.get(control.requestId);
-    switch (control.kind) {
-      case 'cancel':
-        request?.abort.abort('client_left');
-        break;
-      case 'credit':
-        request?.writer?.credit(control.takenBytes);
-        break;
+    for (const request of this.#requests.get(control.requestId) ?? []) {
+      switch (control.kind) {
+        case 'cancel':
+          request.abort.abort('client_left');
+          break;
+        case 'credit':
+          request.writer?.credit(control.takenBytes);
+          break;
+      }
     }
   }
 
@@ -79,17 +85,17 @@ export class RequestsInHand {
   }
 
   abortAll(): void {
-    for (const request of this.#requests.values()) request.abort.abort('shutdown');
+    for (const { abort } of [...this.#requests.values()].flat()) abort.abort('shutdown');
   }
 
   async #beat(line: WorkerLine): Promise<void> {
-    const byIngress = Map.groupBy(this.#requests, ([, request]) => request.ingressId);
+    const byIngress = Map.groupBy([...this.#requests.values()].flat(), ({ ingressId }) => ingressId);
     for (const ingressId of this.#silentBeats.keys()) {
       if (!byIngress.has(ingressId)) this.#silentBeats.delete(ingressId);
     }
     await Promise.all(
       [...byIngress].map(async ([ingressId, requests]) => {
-        const requestIds = requests.map(([requestId]) => requestId);
+        const requestIds = [...new Set(requests.map(({ requestId }) => requestId))];
         const reply = await line.beat(ingressId, { workerId: this.#workerId, requestIds });
         if (typeof reply === 'object') {
           this.#silentBeats.delete(ingressId);
@@ -104,6 +110,8 @@ export class RequestsInHand {
   }
 
   #abandon(requestIds: readonly RequestId[]): void {
-    for (const requestId of requestIds) this.#requests.get(requestId)?.abort.abort('ingress_lost');
+    for (const requestId of requestIds) {
+      for (const { abort } of this.#requests.get(requestId) ?? []) abort.abort('ingress_lost');
+    }
   }
 }

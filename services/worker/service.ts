@@ -54,7 +54,7 @@ export const createWorker = (deps: WorkerDeps): Worker => {
       const step = header.plan.steps[header.step];
       const waitsNoMore = clock.nowMs() >= deadlineAtMs;
       if (step === undefined || waitsNoMore) return received.done();
-      const request = requests.take(requestId, ingressId);
+      const request = requests.take(requestId, header.step, ingressId);
       if (request === null) return;
       request.abort.startDeadline(deadlineAtMs - clock.nowMs());
       try {
@@ -62,7 +62,7 @@ export const createWorker = (deps: WorkerDeps): Worker => {
       } catch (error) {
         logger.error({ requestId, error }, 'a request failed inside the worker');
       } finally {
-        requests.drop(requestId);
+        requests.drop(request);
       }
     };
 

@@ -2,7 +2,7 @@
 import OpenAI from 'openai';
 import type { ChatCompletionMessageParam, ChatCompletionTool } from 'openai/resources/chat/completions';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { startStack, type Stack } from '#test/support/stack';
+import { countedTokens, startStack, type Stack } from '#test/support/stack';
 
 let stack: Stack;
 let client: OpenAI;
@@ -53,7 +53,8 @@ describe.each(['openai/gpt-4o-mini', 'anthropic/claude-haiku-4-5'])('the openai 
 
     const [attempt] = await stack.attemptsOf(response.headers.get('x-flo2-request-id') ?? '', 1);
     const call = stack.simulator.log.calls.find(({ attemptId }) => attemptId === attempt?.attempt_id);
-    expect(attempt).toMatchObject({ outcome: 'succeeded', pricing: 'priced', tokens: call?.tokens });
+    expect(attempt).toMatchObject({ outcome: 'succeeded', pricing: 'priced' });
+    expect(countedTokens(attempt?.tokens)).toEqual(countedTokens(call?.tokens));
   });
 
   it('gets a stream, with usage where it asks for it', async () => {

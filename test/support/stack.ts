@@ -30,6 +30,10 @@ const attempt = z.looseObject({
 export type LedgerAttempt = z.infer<typeof attempt>;
 const requestUsage = z.looseObject({ attempts: z.array(attempt) });
 
+/** Counts as the simulator's log and the ledger both have them: a class that is not there is a zero. */
+export const countedTokens = (tokens: Readonly<Record<string, number | undefined>> | undefined) =>
+  Object.fromEntries(Object.entries(tokens ?? {}).filter(([, count]) => count !== 0));
+
 export type Stack = {
   flo2: RunningFlo2;
   simulator: Simulator;
