@@ -1,14 +1,4 @@
-import type {
-  ChatMessage,
-  ChatRequest,
-  ImagePart,
-  ImageSource,
-  TextPart,
-  ToolCallPart,
-  ToolChoice,
-  ToolDefinition,
-  ToolResultPart,
-} from '#contracts/inference';
+import type { ChatRequest, ToolChoice, ToolDefinition } from '#contracts/inference';
 import {
   isObject,
   optional,
@@ -26,127 +16,42 @@ import {
   type JsonObject,
 } from '../field-reader.ts';
 import type { ClientRequest } from '../surface.ts';
+import { readMessage, readSystem } from './content.ts';
 
 const NO_METADATA = Object.freeze({});
 
-const readEndUser = (body: JsonObject): string | undefined => {
-  const metadata = optional(body, 'metadata', readObject);
-  return metadata === undefined ? undefined : optional(metadata, 'user_id', readText, 'metadata.');
+const checkMessage = (value: unknown, param: string): void => {
+  const { role, content } = readObject(value, param);
+  readText(role, `${param}.role`);
+  if (typeof content !== 'string' && !Array.isArray(content)) {
+    refuse(`${param}.content`, 'must be a string or a list of content blocks.');
+  }
 };
 
+const readEndUser = (body: JsonObject): string | null => {
+  const metadata = optional(body, 'metadata', readObject);
+  return (metadata && optional(metadata, 'user_id', readText, 'metadata.')) ?? null;
+};
+
+/** Runs for every request; fields it does not know are for the provider. */
 export const readAnthropicRequest = (value: unknown): ClientRequest => {
   const body = readBody(value);
   const model = readModel(body);
-  readMessages(body);
+  const maxOutputTokens = readPositiveInteger(body['max_tokens'], 'max_tokens');
+  readMessages(body).forEach((message, index) => checkMessage(message, `messages.${index}`));
   return {
     model,
     stream: optional(body, 'stream', readBoolean) ?? false,
-    maxOutputTokens: readPositiveInteger(body['max_tokens'], 'max_tokens'),
-    endUser: readEndUser(body) ?? null,
+    maxOutputTokens,
+    endUser: readEndUser(body),
     metadata: NO_METADATA,
   };
 };
 
-const readSource = (value: unknown, param: string): ImageSource => {
-  const source = readObject(value, param);
-  switch (source['type']) {
-    case 'url':
-      return { kind: 'url', url: readText(source['url'], `${param}.url`) };
-    case 'base64':
-      return {
-        kind: 'base64',
-        mediaType: readText(source['media_type'], `${param}.media_type`),
-        data: readText(source['data'], `${param}.data`),
-      };
-    default:
-      return refuse(`${param}.type`, 'must be "url" or "base64" for a model of this provider.');
-  }
-};
-
-const readPart = (value: unknown, param: string): TextPart | ImagePart => {
-  const block = readObject(value, param);
-  switch (block['type']) {
-    case 'text':
-      return { type: 'text', text: readText(block['text'], `${param}.text`) };
-    case 'image':
-      return { type: 'image', source: readSource(block['source'], `${param}.source`) };
-    default:
-      return refuse(`${param}.type`, 'cannot be sent to a model of this provider.');
-  }
-};
-
-const readParts = (value: unknown, param: string): (TextPart | ImagePart)[] =>
-  typeof value === 'string'
-    ? [{ type: 'text', text: value }]
-    : readList(value, param).map((part, index) => readPart(part, `${param}.${index}`));
-
-const readTexts = (value: unknown, param: string): TextPart[] =>
-  readParts(value, param).map((part, index) =>
-    part.type === 'text' ? part : refuse(`${param}.${index}.type`, 'must be "text" here.'),
-  );
-
-const readToolResult = (block: JsonObject, param: string): ToolResultPart => ({
-  type: 'tool_result',
-  toolCallId: readText(block['tool_use_id'], `${param}.tool_use_id`),
-  content: optional(block, 'content', readParts, `${param}.`) ?? [],
-  isError: optional(block, 'is_error', readBoolean, `${param}.`) ?? false,
-});
-
-const readUserPart = (value: unknown, param: string): TextPart | ImagePart | ToolResultPart => {
-  const block = readObject(value, param);
-  return block['type'] === 'tool_result' ? readToolResult(block, param) : readPart(block, param);
-};
-
-/** Thinking belongs to the model that thought it, and is of no use to another. */
-const readAssistantPart = (value: unknown, param: string): (TextPart | ToolCallPart)[] => {
-  const block = readObject(value, param);
-  switch (block['type']) {
-    case 'text':
-      return [{ type: 'text', text: readText(block['text'], `${param}.text`) }];
-    case 'tool_use':
-      return [
-        {
-          type: 'tool_call',
-          id: readText(block['id'], `${param}.id`),
-          name: readText(block['name'], `${param}.name`),
-          argumentsJson: JSON.stringify(readObject(block['input'], `${param}.input`)),
-        },
-      ];
-    case 'thinking':
-    case 'redacted_thinking':
-      return [];
-    default:
-      return refuse(`${param}.type`, 'cannot be sent to a model of this provider.');
-  }
-};
-
-const readMessage = (value: unknown, param: string): ChatMessage => {
-  const message = readObject(value, param);
-  const content = message['content'];
-  const blocks = typeof content === 'string' ? [{ type: 'text', text: content }] : content;
-  const list = readList(blocks, `${param}.content`);
-  switch (message['role']) {
-    case 'user':
-      return {
-        role: 'user',
-        content: list.map((part, index) => readUserPart(part, `${param}.content.${index}`)),
-      };
-    case 'assistant':
-      return {
-        role: 'assistant',
-        content: list.flatMap((part, index) => readAssistantPart(part, `${param}.content.${index}`)),
-      };
-    default:
-      return refuse(`${param}.role`, 'must be "user" or "assistant".');
-  }
-};
-
 const readTool = (value: unknown, param: string): ToolDefinition => {
   const tool = readObject(value, param);
-  const { type } = tool;
-  if (type !== undefined && type !== null && type !== 'custom') {
-    refuse(`${param}.type`, 'is a tool of another provider; leave it out.');
-  }
+  const type = tool['type'] ?? 'custom';
+  if (type !== 'custom') refuse(`${param}.type`, 'must be "custom" for a model of this provider.');
   const description = optional(tool, 'description', readText, `${param}.`);
   return {
     name: readText(tool['name'], `${param}.name`),
@@ -155,64 +60,81 @@ const readTool = (value: unknown, param: string): ToolDefinition => {
   };
 };
 
-const readToolChoice = (value: unknown, param: string): { choice: ToolChoice; parallel: boolean } => {
-  const given = readObject(value, param);
-  const parallel = !(optional(given, 'disable_parallel_tool_use', readBoolean, `${param}.`) ?? false);
-  switch (given['type']) {
+const readToolChoice = (value: unknown, param: string): ToolChoice => {
+  const choice = readObject(value, param);
+  switch (choice['type']) {
     case 'auto':
-      return { choice: { type: 'auto' }, parallel };
-    case 'any':
-      return { choice: { type: 'required' }, parallel };
     case 'none':
-      return { choice: { type: 'none' }, parallel };
+      return { type: choice['type'] };
+    case 'any':
+      return { type: 'required' };
     case 'tool':
-      return { choice: { type: 'tool', name: readText(given['name'], `${param}.name`) }, parallel };
+      return { type: 'tool', name: readText(choice['name'], `${param}.name`) };
     default:
-      return refuse(`${param}.type`, 'must be auto, any, tool or none.');
+      return refuse(`${param}.type`, 'must be "auto", "any", "tool" or "none".');
   }
 };
 
-const isDisabled = (value: unknown): boolean => isObject(value) && value['type'] === 'disabled';
+const EXPRESSIBLE = new Set([
+  'model',
+  'max_tokens',
+  'messages',
+  'system',
+  'stream',
+  'tools',
+  'tool_choice',
+  'temperature',
+  'top_p',
+  'top_k',
+  'stop_sequences',
+  'metadata',
+]);
 
-/** What would change the answer and has no counterpart; a value that changes nothing is let through. */
-const INEXPRESSIBLE: readonly { field: string; changesNothing: (value: unknown) => boolean }[] = [
-  { field: 'thinking', changesNothing: isDisabled },
-  { field: 'container', changesNothing: () => false },
-  { field: 'mcp_servers', changesNothing: (value) => Array.isArray(value) && value.length === 0 },
-  { field: 'context_management', changesNothing: () => false },
-  { field: 'output_format', changesNothing: () => false },
-  { field: 'output_config', changesNothing: (value) => isObject(value) && Object.keys(value).length === 0 },
-  { field: 'service_tier', changesNothing: (value) => value === 'auto' || value === 'standard_only' },
-];
+/** Values of other fields that ask for nothing the answer would lack. */
+const CHANGES_NOTHING: Readonly<Record<string, (value: unknown) => boolean>> = {
+  cache_control: () => true,
+  service_tier: (value) => value === 'auto' || value === 'standard_only',
+  speed: (value) => value === 'standard',
+  thinking: (value) => isObject(value) && value['type'] === 'disabled',
+};
 
-const readStops = (value: unknown, param: string): string[] =>
-  readList(value, param).map((stop, index) => readText(stop, `${param}.${index}`));
-
-export const decodeAnthropicRequest = (value: unknown): ChatRequest => {
-  const body = readBody(value);
-  for (const { field, changesNothing } of INEXPRESSIBLE) {
-    const given = body[field];
-    if (given !== undefined && given !== null && !changesNothing(given)) {
-      refuse(field, 'cannot be asked of a model of this provider; leave it out.');
-    }
+const refuseInexpressible = (body: JsonObject): void => {
+  for (const [field, value] of Object.entries(body)) {
+    if (EXPRESSIBLE.has(field) || value === undefined || value === null) continue;
+    const changesNothing = Object.hasOwn(CHANGES_NOTHING, field) && CHANGES_NOTHING[field]?.(value);
+    if (!changesNothing) refuse(field.slice(0, 64), 'cannot be asked of a model of this provider.');
   }
+};
+
+/** Throws `FloError` `invalid_request` that names what the canonical form cannot hold. */
+export const decodeAnthropicRequest = (value: unknown): ChatRequest => {
+  const { stream, maxOutputTokens, endUser } = readAnthropicRequest(value);
+  const body = readBody(value);
+  refuseInexpressible(body);
   const toolChoice = optional(body, 'tool_choice', readToolChoice);
+  const oneCallOnly = optional(
+    optional(body, 'tool_choice', readObject) ?? {},
+    'disable_parallel_tool_use',
+    readBoolean,
+    'tool_choice.',
+  );
   const temperature = optional(body, 'temperature', readNumber);
   const topP = optional(body, 'top_p', readNumber);
-  const topK = optional(body, 'top_k', readNumber);
-  const endUser = readEndUser(body);
+  const topK = optional(body, 'top_k', readPositiveInteger);
   return {
-    stream: optional(body, 'stream', readBoolean) ?? false,
-    system: optional(body, 'system', readTexts) ?? [],
+    stream,
+    system: optional(body, 'system', readSystem) ?? [],
     messages: readMessages(body).map((message, index) => readMessage(message, `messages.${index}`)),
     tools: (optional(body, 'tools', readList) ?? []).map((tool, index) => readTool(tool, `tools.${index}`)),
-    ...(toolChoice !== undefined && { toolChoice: toolChoice.choice }),
-    ...(toolChoice?.parallel === false && { parallelToolCalls: false }),
-    maxOutputTokens: readPositiveInteger(body['max_tokens'], 'max_tokens'),
+    ...(toolChoice !== undefined && { toolChoice }),
+    ...(oneCallOnly !== undefined && { parallelToolCalls: !oneCallOnly }),
+    ...(maxOutputTokens !== null && { maxOutputTokens }),
     ...(temperature !== undefined && { temperature }),
     ...(topP !== undefined && { topP }),
     ...(topK !== undefined && { topK }),
-    stop: optional(body, 'stop_sequences', readStops) ?? [],
-    ...(endUser !== undefined && { endUser }),
+    stop: (optional(body, 'stop_sequences', readList) ?? []).map((text, index) =>
+      readText(text, `stop_sequences.${index}`),
+    ),
+    ...(endUser !== null && { endUser }),
   };
 };
