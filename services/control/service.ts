@@ -35,7 +35,7 @@ export type ControlPlaneDeps = {
 
 /** An error of the store that is worth another try. */
 const explainStoreError = (error: unknown): unknown =>
-  isStoreUnreachable(error)
+  !(error instanceof FloError) && isStoreUnreachable(error)
     ? new FloError('unavailable', 'The store cannot be reached now. Try again shortly.', {
         retryAfterMs: 1_000,
         cause: error,

@@ -281,7 +281,7 @@ describe('POST /api/v1/usage/query', () => {
     [{ granularity: 'week' }, 'granularity'],
     [{ cost_basis: 'free' }, 'cost_basis'],
     [{ limit: 0 }, 'limit'],
-    [{ grouped_by: [] }, undefined],
+    [{ grouped_by: [] }, 'grouped_by'],
   ])('refuses %j and names the field', async (body, param) => {
     const response = await ask('root', body);
     expect(response.status).toBe(400);
