@@ -11,6 +11,9 @@ import {
 import { createDatabase, startNats, type TestDatabase, type TestNats } from '#test/support/services';
 import { startSimulator, type Simulator } from '#test/simulators/simulator';
 
+// Whole programs start here, several in a row.
+vi.setConfig({ testTimeout: 120_000 });
+
 let database: TestDatabase;
 let nats: TestNats;
 let simulator: Simulator;

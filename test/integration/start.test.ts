@@ -11,6 +11,9 @@ import { stopLeftoverPostgres } from '#embedded/postgres';
 import { launchProcess, mintSecrets, startProcess, type StartedProcess } from '#test/support/flo2';
 import { createDatabase, startNats } from '#test/support/services';
 
+// Whole programs start here, several in a row.
+vi.setConfig({ testTimeout: 120_000 });
+
 const leftovers: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
   for (const remove of leftovers.splice(0).toReversed()) await remove();
