@@ -81,6 +81,12 @@ const readMembers = (body: Uint8Array): { members: Member[]; end: number } => {
   return { members, end: index };
 };
 
+/** A member's value as it is written, null where there is none; of repeated ones the last, as parsers take it. */
+export const findJsonMember = (body: Uint8Array, name: string): Uint8Array | null => {
+  const member = readMembers(body).members.findLast((candidate) => candidate.name === name);
+  return member === undefined ? null : body.subarray(member.valueStart, member.valueEnd);
+};
+
 /**
  * `body` is valid JSON and an object. Members that it has, repeated ones too, get the new value in their
  * place; others are added at the end. A byte order mark is left out, since JSON must not be sent with one (RFC

@@ -4,8 +4,10 @@ import { isObject, type JsonObject } from './json-fields.ts';
 import type { UpstreamFailure, UpstreamHeaders } from './provider.ts';
 
 const MESSAGE_LENGTH_MAX = 1_000;
-/** Keys of the known providers, and anything long enough to be one. */
-const KEY_LIKE = /\b(?:sk|pk|gsk|AIza|xai)[-_][\w*.-]{4,}|\b[A-Za-z0-9_-]{40,}\b/g;
+const RETRY_AFTER_MS_MAX = 24 * 60 * 60 * 1_000;
+/** Keys of the known providers, masked or not, and anything long enough to be one. */
+const KEY_LIKE =
+  /\bBearer\s+\S+|\b(?:sk|pk|gsk|xai)[-_][\w*.-]{4,}|\bAIza[\w-]{4,}|\b[\w-]{32,}|[\w-]{0,31}\*{3,}[\w*-]*/gi;
 
 export const readHeader = (headers: UpstreamHeaders, name: string): string | null => {
   const value = headers[name];
@@ -22,16 +24,21 @@ export const readErrorBody = (body: Uint8Array): JsonObject | null => {
   }
 };
 
-/** How long the provider asks to wait: `retry-after-ms`, or `retry-after` in seconds or as a date (RFC 9110). */
+const boundWait = (milliseconds: number): number => Math.min(Math.ceil(milliseconds), RETRY_AFTER_MS_MAX);
+
+/**
+ * How long the provider asks to wait, a day at most: `retry-after-ms`, or `retry-after` in seconds or as a
+ * date (RFC 9110).
+ */
 export const readRetryAfterMs = ({ headers, nowMs }: UpstreamFailure): number | undefined => {
-  const milliseconds = Number(readHeader(headers, 'retry-after-ms') ?? Number.NaN);
-  if (milliseconds >= 0 && Number.isFinite(milliseconds)) return Math.ceil(milliseconds);
+  const milliseconds = Number(readHeader(headers, 'retry-after-ms') || Number.NaN);
+  if (milliseconds >= 0) return boundWait(milliseconds);
   const text = readHeader(headers, 'retry-after');
   if (text === null || text === '') return undefined;
   const seconds = Number(text);
-  if (Number.isFinite(seconds)) return seconds >= 0 ? Math.ceil(seconds * 1_000) : undefined;
+  if (!Number.isNaN(seconds)) return seconds >= 0 ? boundWait(seconds * 1_000) : undefined;
   const atMs = Date.parse(text);
-  return Number.isNaN(atMs) ? undefined : Math.max(0, atMs - nowMs);
+  return Number.isNaN(atMs) ? undefined : boundWait(Math.max(0, atMs - nowMs));
 };
 
 /** The code a status alone stands for. */
@@ -77,6 +84,6 @@ export const describeUpstreamError = (
     OWN_SENTENCES[code] ??
     (upstreamMessage === null || upstreamMessage.trim() === ''
       ? `The provider answered ${status ?? 'with an error'} and did not say why.`
-      : upstreamMessage.slice(0, MESSAGE_LENGTH_MAX).replaceAll(KEY_LIKE, '[redacted]'));
+      : upstreamMessage.replaceAll(KEY_LIKE, '[redacted]').slice(0, MESSAGE_LENGTH_MAX).toWellFormed());
   return new FloError(code, told, { upstreamStatus: status, param: param ?? undefined, retryAfterMs });
 };

@@ -1,5 +1,5 @@
-import { isObject, parseObject } from '../json-fields.ts';
-import { replaceJsonMembers } from '../json-members.ts';
+import { objectOf } from '../json-fields.ts';
+import { findJsonMember, replaceJsonMembers } from '../json-members.ts';
 import type { Provider } from '../provider.ts';
 import { readHeader } from '../upstream-failure.ts';
 import { decodeOpenaiFailure } from './failure.ts';
@@ -10,10 +10,12 @@ import { createOpenaiStreamDecoder } from './stream.ts';
 const PATH = '/chat/completions';
 const HEADERS = { 'content-type': 'application/json' };
 
+const decoder = new TextDecoder();
+
 /** The usage option of a streamed request, and whether it is ours. */
 const askForUsage = (body: Uint8Array): { members: Record<string, unknown>; usageInjected: boolean } => {
-  const options = parseObject(body)['stream_options'];
-  const given = isObject(options) ? options : {};
+  const options = findJsonMember(body, 'stream_options');
+  const given = objectOf(options === null ? null : JSON.parse(decoder.decode(options)));
   if (given['include_usage'] === true) return { members: {}, usageInjected: false };
   return { members: { stream_options: { ...given, include_usage: true } }, usageInjected: true };
 };

@@ -27,7 +27,8 @@ const isImage = (part: TextPart | ImagePart): part is ImagePart => part.type ===
 /** A tool message holds text only: images of results follow in a message of the user. */
 const encodeToolResults = (results: readonly ToolResultPart[]): object[] => [
   ...results.map(({ toolCallId, content, isError }) => {
-    const text = content.map((part) => (part.type === 'text' ? part.text : '')).join('');
+    const texts = content.map((part) => (part.type === 'text' ? part.text : '')).join('');
+    const text = texts === '' && content.some(isImage) ? 'The images follow.' : texts;
     return { role: 'tool', tool_call_id: toolCallId, content: isError ? `Error: ${text}` : text };
   }),
   ...results
@@ -79,13 +80,15 @@ export const encodeOpenaiRequest = (request: ChatRequest, model: string): object
     ...(request.system.length > 0 ? [{ role: 'system', content: encodeContent(request.system) }] : []),
     ...request.messages.flatMap(encodeMessage),
   ],
+  // The API refuses both options of tools where there are none.
   ...(request.tools.length > 0 && {
     tools: request.tools.map(({ name, description, inputSchema }) => ({
       type: 'function',
       function: { name, ...(description !== undefined && { description }), parameters: inputSchema },
     })),
   }),
-  ...(request.toolChoice !== undefined && { tool_choice: encodeToolChoice(request.toolChoice) }),
+  ...(request.toolChoice !== undefined &&
+    request.tools.length > 0 && { tool_choice: encodeToolChoice(request.toolChoice) }),
   ...(request.parallelToolCalls !== undefined &&
     request.tools.length > 0 && { parallel_tool_calls: request.parallelToolCalls }),
   ...(request.maxOutputTokens !== undefined && { max_completion_tokens: request.maxOutputTokens }),

@@ -2,6 +2,7 @@ import type { ChatResponse, FinishReason, ToolCallPart } from '#contracts/infere
 import { FloError } from '#domain/errors';
 import { isObject, listOf, objectOf, parseObject, textOf, type JsonObject } from '../json-fields.ts';
 import type { AnswerFacts } from '../provider.ts';
+import { decodeOpenaiError } from './failure.ts';
 import { readOpenaiUsage } from './usage.ts';
 
 /** `function_call` is the one from before tools. An unknown reason is an ordinary end. */
@@ -20,6 +21,7 @@ export const decodeFinishReason = (reason: string): FinishReason => {
 };
 
 const firstChoice = (answer: JsonObject): JsonObject => {
+  if (isObject(answer['error'])) throw decodeOpenaiError(answer['error']);
   const [choice] = listOf(answer['choices']);
   if (!isObject(choice)) throw new FloError('malformed_answer', "The provider's answer has no choices.");
   return choice;

@@ -2,7 +2,7 @@ import type { StreamPart } from '#contracts/inference';
 import { UNKNOWN_USAGE, type Usage } from '#contracts/usage';
 import { countOf, isObject, listOf, objectOf, parseObject, textOf, type JsonObject } from '../json-fields.ts';
 import type { DecodedEvent, StreamDecoder } from '../provider.ts';
-import { decodeOpenaiStreamError } from './failure.ts';
+import { decodeOpenaiError } from './failure.ts';
 import { decodeFinishReason } from './response.ts';
 import { readOpenaiUsage } from './usage.ts';
 
@@ -23,19 +23,42 @@ export const createOpenaiStreamDecoder = ({ usageInjected }: { usageInjected: bo
   let finishReason: string | null = null;
   let serviceTier: unknown;
   let usage: Usage = UNKNOWN_USAGE;
+  let started = false;
   let refused = false;
   const startedCalls = new Set<number>();
+
+  /** Once: some servers name the answer only in its second chunk. */
+  const start = (): StreamPart[] => {
+    if (started) return [];
+    started = true;
+    return [{ type: 'start', id: id ?? '', model: model ?? '' }];
+  };
+
+  /** Some servers count on every chunk; only the figure that comes with the end or after it is final. */
+  const readUsage = (value: JsonObject, isFinal: boolean): StreamPart[] => {
+    usage = readOpenaiUsage(value, { source: isFinal ? 'provider' : 'provider_partial', serviceTier });
+    return [{ type: 'usage', usage }];
+  };
+
+  const end = (): DecodedEvent => {
+    if (usage.source === 'provider_partial') usage = { ...usage, source: 'provider' };
+    return { parts: [{ type: 'end' }], content: false, hidden: false };
+  };
 
   const decodeToolCall = (value: unknown, position: number): StreamPart[] => {
     const call = objectOf(value);
     const index = countOf(call['index']) ?? position;
     const fn = objectOf(call['function']);
     const parts: StreamPart[] = [];
-    const callId = textOf(call['id']);
     const name = textOf(fn['name']);
-    if (!startedCalls.has(index) && callId !== null && name !== null) {
+    if (!startedCalls.has(index) && name !== null) {
       startedCalls.add(index);
-      parts.push({ type: 'tool_call_start', index, id: callId, name });
+      parts.push({
+        type: 'tool_call_start',
+        index,
+        id: textOf(call['id']) || `${id ?? 'call'}-${index}`,
+        name,
+      });
     }
     const argumentsDelta = textOf(fn['arguments']) ?? '';
     if (argumentsDelta !== '') parts.push({ type: 'tool_call_delta', index, argumentsDelta });
@@ -59,21 +82,17 @@ export const createOpenaiStreamDecoder = ({ usageInjected }: { usageInjected: bo
   };
 
   const decodeChunk = (chunk: JsonObject): DecodedEvent => {
-    const parts: StreamPart[] = [];
-    if (id === null) {
-      id = textOf(chunk['id']);
-      model = textOf(chunk['model']);
-      if (id !== null) parts.push({ type: 'start', id, model: model ?? '' });
-    }
+    id ??= textOf(chunk['id']) || null;
+    model ??= textOf(chunk['model']) || null;
     serviceTier = chunk['service_tier'] ?? serviceTier;
     const choices = listOf(chunk['choices']).map(objectOf);
+    const parts = choices.length > 0 ? start() : [];
     const content = choices.some((choice) => isVisible(objectOf(choice['delta'])));
     for (const choice of choices) {
       if ((countOf(choice['index']) ?? 0) === 0) parts.push(...decodeChoice(choice));
     }
     if (isObject(chunk['usage'])) {
-      usage = readOpenaiUsage(chunk['usage'], { source: 'provider', serviceTier });
-      parts.push({ type: 'usage', usage });
+      parts.push(...readUsage(chunk['usage'], choices.length === 0 || finishReason !== null));
     }
     const hidden = usageInjected && choices.length === 0 && isObject(chunk['usage']);
     return { parts, content, hidden };
@@ -82,10 +101,10 @@ export const createOpenaiStreamDecoder = ({ usageInjected }: { usageInjected: bo
   return {
     decode: ({ data }) => {
       if (data === '') return { parts: [], content: false, hidden: false };
-      if (data.trim() === DONE) return { parts: [{ type: 'end' }], content: false, hidden: false };
+      if (data.trim() === DONE) return end();
       const chunk = parseObject(data);
       if (chunk['error'] !== undefined && chunk['error'] !== null) {
-        throw decodeOpenaiStreamError(chunk['error']);
+        throw decodeOpenaiError(chunk['error']);
       }
       return decodeChunk(chunk);
     },

@@ -44,7 +44,7 @@ export const readOpenaiUsage = (
   return {
     source: options.source,
     tokens,
-    ...(reasoning !== null && { reasoning: Math.min(reasoning, tokens.output ?? 0) }),
+    ...(reasoning !== null && { reasoning: Math.min(reasoning, completion ?? 0) }),
     ...(serviceTier !== null && { serviceTier }),
     raw: value,
   };
