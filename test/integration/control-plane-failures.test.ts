@@ -1,77 +1,19 @@
 /** What the control plane does when the store, a provider or another writer gets in its way. */
-import { randomBytes, randomFillSync } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { providerKeyId, tenantId } from '#contracts/ids';
-import { IdMint } from '#domain/mint-id';
-import { openDatabase, type Database } from '#postgres/database';
 import { createProviderCredentials } from '#postgres/provider-credentials';
-import { createLogger } from '#runtime/logger';
-import { registerControlPlane } from '#services/control/service';
+import { openControlPlane, type TestControlPlane } from '#test/support/control-plane';
 import { createDatabase } from '#test/support/services';
-import { createVault } from '#vault/vault';
-import { createWebServer } from '#web/server';
 
-const ADMIN_KEY = 'admin-key-of-the-test';
 const SECRET = 'sk-secret-of-the-test';
 
-const vault = createVault({ masterKey: randomBytes(32) });
-const logged: string[] = [];
-const opened: { close: () => unknown }[] = [];
-
-const openControl = (database: Database, allowPrivateUpstreams: boolean): FastifyInstance => {
-  const logger = createLogger({
-    name: 'control',
-    level: 'info',
-    format: 'json',
-    destination: { write: (line: string) => void logged.push(line) },
-  });
-  const app = createWebServer({ logger });
-  registerControlPlane(app, {
-    database,
-    vault,
-    configurationChanges: { announce: () => undefined, subscribe: () => undefined },
-    adminKey: ADMIN_KEY,
-    allowPrivateUpstreams,
-    clock: { nowMs: Date.now },
-    mint: new IdMint({ nowMs: Date.now, fillRandom: (bytes) => randomFillSync(bytes) }),
-  });
-  opened.push(app);
-  return app;
-};
-
-const openStore = (url: string): Database => {
-  const database = openDatabase({
-    url,
-    poolMax: 4,
-    applicationName: 'control-failures-test',
-    onIdleError: () => undefined,
-  });
-  opened.push(database);
-  return database;
-};
-
-type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-const callOf =
-  (app: FastifyInstance) =>
-  async (method: Method, path: string, body?: object, headers: Record<string, string> = {}) => {
-    const answer = await app.inject({
-      method,
-      url: `/api/v1${path}`,
-      headers: { authorization: `Bearer ${ADMIN_KEY}`, ...headers },
-      ...(body !== undefined && { payload: body }),
-    });
-    const json = answer.body === '' ? {} : answer.json<Record<string, unknown>>();
-    return { status: answer.statusCode, headers: answer.headers, json, text: answer.body };
-  };
-
 let dropDatabase: () => Promise<void>;
-let database: Database;
-let app: FastifyInstance;
-let call: ReturnType<typeof callOf>;
-let guardedCall: ReturnType<typeof callOf>;
+/** On one database: one that may call private addresses, and one that may not. */
+let control: TestControlPlane;
+let guarded: TestControlPlane;
+let call: TestControlPlane['call'];
 let provider: Server;
 let providerUrl: string;
 let providerAnswer = { status: 200, body: '{}' };
@@ -79,12 +21,11 @@ const providerCalls: string[] = [];
 let tenant: string;
 
 beforeAll(async () => {
-  const created = await createDatabase();
-  dropDatabase = created.drop;
-  database = openStore(created.url);
-  app = openControl(database, true);
-  call = callOf(app);
-  guardedCall = callOf(openControl(database, false));
+  const { url, drop } = await createDatabase();
+  dropDatabase = drop;
+  control = await openControlPlane({ databaseUrl: url });
+  guarded = await openControlPlane({ databaseUrl: url, vault: control.vault, allowPrivateUpstreams: false });
+  ({ call } = control);
   provider = createServer((request, response) => {
     providerCalls.push(request.url ?? '');
     const headers = { 'content-type': 'application/json', location: '/elsewhere' };
@@ -96,7 +37,8 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  for (const { close } of opened.toReversed()) await close();
+  await guarded.close();
+  await control.close();
   provider.close();
   await dropDatabase();
 });
@@ -137,7 +79,7 @@ describe('a base URL inside the private network', () => {
     'is refused: %s',
     async (baseUrl) => {
       const body = { provider: 'openai', name: 'inside', secret: SECRET, base_url: baseUrl };
-      const answer = await guardedCall('POST', `/tenants/${tenant}/provider-keys`, body);
+      const answer = await guarded.call('POST', `/tenants/${tenant}/provider-keys`, body);
       expect(answer.status).toBe(400);
       expect(answer.json).toMatchObject({ error: { code: 'invalid_request', param: 'base_url' } });
     },
@@ -147,8 +89,8 @@ describe('a base URL inside the private network', () => {
     providerAnswer = { status: 200, body: '{}' };
     const id = String((await createProviderKey('allowed once', { base_url: providerUrl })).json['id']);
     const path = `/tenants/${tenant}/provider-keys/${id}`;
-    expect((await guardedCall('PATCH', path, { base_url: 'http://10.0.0.1' })).status).toBe(400);
-    expect((await guardedCall('POST', `${path}/verify`)).status).toBe(400);
+    expect((await guarded.call('PATCH', path, { base_url: 'http://10.0.0.1' })).status).toBe(400);
+    expect((await guarded.call('POST', `${path}/verify`)).status).toBe(400);
     expect((await call('POST', `${path}/verify`)).json).toMatchObject({ verification: { accepted: true } });
   });
 });
@@ -162,7 +104,7 @@ describe('two writers at once', () => {
     const taken = answers.filter(({ status }) => status === 200);
     expect(taken.length).toBeGreaterThan(0);
     expect(answers.filter(({ status }) => status === 409)).toHaveLength(secrets.length - taken.length);
-    const credential = await createProviderCredentials(database, vault).open(
+    const credential = await createProviderCredentials(control.database, control.vault).open(
       tenantId.parse(tenant),
       providerKeyId.parse(id),
     );
@@ -181,7 +123,7 @@ describe('a deleted tenant', () => {
     await call('POST', `/tenants/${id}/provider-keys`, { provider: 'openai', name: 'x', secret: SECRET });
     await call('POST', `/tenants/${id}/api-keys`, { name: 'x' });
     expect((await call('DELETE', `/tenants/${id}`)).status).toBe(204);
-    const left = async (statement: string) => (await database.pool.query(statement, [id])).rowCount;
+    const left = async (statement: string) => (await control.database.pool.query(statement, [id])).rowCount;
     expect(await left('select 1 from tenant_data_key where tenant_id = $1')).toBe(0);
     expect(await left('select 1 from provider_key where tenant_id = $1 and length(sealed) > 0')).toBe(0);
     expect(await left('select 1 from api_key where tenant_id = $1 and deleted_at is null')).toBe(0);
@@ -220,51 +162,15 @@ describe('a route', () => {
   });
 });
 
-describe('what a client writes', () => {
-  it('is named when it is a field that is not there, in a part too', async () => {
-    expect((await call('POST', '/tenants', { name: 'x', plan: 'pro' })).json).toMatchObject({
-      error: { param: 'plan', message: expect.stringMatching(/leave it out/) },
-    });
-    const limits = { per_day: 1 };
-    const nested = await call('POST', `/tenants/${tenant}/api-keys`, { name: 'x', limits });
-    expect(nested.json).toMatchObject({ error: { param: 'limits.per_day' } });
-    const query = await call('GET', '/tenants?page=2');
-    expect(query.json).toMatchObject({ error: { param: 'page' } });
-  });
-
-  it('may be called JSON where there is nothing', async () => {
-    const made = await call('POST', `/tenants/${tenant}/api-keys`, { name: 'x' });
-    const path = `/tenants/${tenant}/api-keys/${String(made.json['id'])}`;
-    const json = { 'content-type': 'application/json' };
-    expect((await call('POST', `${path}/rotate`, undefined, json)).status).toBe(200);
-    expect((await call('DELETE', path, undefined, json)).status).toBe(204);
-  });
-
-  it('cannot make the store fail by a cursor', async () => {
-    for (const position of ['a\0b', { id: 1 }, 7, 'x'.repeat(300)]) {
-      const cursor = Buffer.from(JSON.stringify(position)).toString('base64url');
-      const answer = await call('GET', `/tenants?cursor=${cursor}`);
-      expect(answer.json, JSON.stringify(position)).toMatchObject({ error: { param: 'cursor' } });
-    }
-  });
-
-  it.each(['[]', '"text"', '7', 'null', ''])('is refused when it is no object: %j', async (payload) => {
-    const headers = { authorization: `Bearer ${ADMIN_KEY}`, 'content-type': 'application/json' };
-    const answer = await app.inject({ method: 'POST', url: '/api/v1/tenants', headers, payload });
-    expect(answer.statusCode).toBe(400);
-    expect(answer.json()).toMatchObject({ error: { code: 'invalid_request' } });
-  });
-});
-
 describe('a store that is down', () => {
   it('is told as such, with a time to come back, and its error keeps what was written to itself', async () => {
-    const down = callOf(openControl(openStore('postgres://nobody@127.0.0.1:1/none'), true));
-    logged.length = 0;
-    const answer = await down('POST', '/tenants', { name: 'a name that nobody may read' });
+    const down = await openControlPlane({ databaseUrl: 'postgres://nobody@127.0.0.1:1/none' });
+    const answer = await down.call('POST', '/tenants', { name: 'a name that nobody may read' });
+    await down.close();
     expect(answer.status).toBe(503);
     expect(answer.headers['retry-after']).toBe('1');
     expect(answer.json).toMatchObject({ error: { code: 'unavailable' } });
-    expect(logged.join('')).toContain('ECONNREFUSED');
-    expect(logged.join('') + answer.text).not.toContain('a name that nobody may read');
+    expect(down.logged.join('')).toContain('ECONNREFUSED');
+    expect(down.logged.join('') + answer.text).not.toContain('a name that nobody may read');
   });
 });
