@@ -6,6 +6,9 @@ import { providerKeyId } from './ids.ts';
 import { PROVIDER_IDS } from './vocabulary.ts';
 
 export const NAME_LENGTH_MAX = 128;
+/** Of one tenant; all of them are held in memory where requests are admitted. */
+export const PROVIDER_KEYS_MAX = 1_000;
+export const ROUTES_MAX = 1_000;
 const SECRET_LENGTH_MAX = 4_096;
 const GLOBS_MAX = 100;
 const GLOB_LENGTH_MAX = 256;

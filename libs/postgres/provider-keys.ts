@@ -66,6 +66,9 @@ export const createProviderKeyStore = ({ query }: Database) => {
       return decode(row);
     },
 
+    count: (tenantId: TenantId): Promise<number> =>
+      query.$count(providerKey, and(eq(providerKey.tenantId, tenantId), isNull(providerKey.deletedAt))),
+
     list: async (tenantId: TenantId, { limit, afterId }: Page): Promise<StoredProviderKey[]> => {
       const rows = await query
         .select(columns)

@@ -38,6 +38,8 @@ export const createRouteStore = ({ query }: Database) => {
         return decode(row);
       }),
 
+    count: (tenantId: TenantId): Promise<number> => query.$count(route, eq(route.tenantId, tenantId)),
+
     list: async (
       tenantId: TenantId,
       { limit, afterName }: { limit: number; afterName: string | null },

@@ -2,6 +2,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { PROVIDER_KEYS_MAX, ROUTES_MAX } from '#contracts/control-plane';
 import { providerKeyId, tenantId } from '#contracts/ids';
 import { createProviderCredentials } from '#postgres/provider-credentials';
 import { openControlPlane, type TestControlPlane } from '#test/support/control-plane';
@@ -130,6 +131,30 @@ describe('a deleted tenant', () => {
     for (const part of ['provider-keys', 'api-keys', 'routes']) {
       expect((await call('GET', `/tenants/${id}/${part}`)).status, part).toBe(404);
     }
+  });
+});
+
+describe('a tenant', () => {
+  it('has so many provider keys and routes and no more, and may still change them', async () => {
+    const id = String((await call('POST', '/tenants', { name: 'collector' })).json['id']);
+    const { pool } = control.database;
+    await pool.query(
+      `insert into provider_key (id, tenant_id, provider, name, sealed, data_key_version, secret_version, last4)
+       select 'pkey_' || lpad(n::text, 26, '0'), $1, 'openai', n::text, '', 1, 1, '' from generate_series(1, $2) n`,
+      [id, PROVIDER_KEYS_MAX],
+    );
+    await pool.query(
+      `insert into route (tenant_id, name, definition)
+       select $1, n::text, '{"strategy":"fallback","targets":[{"model":"openai/x"}]}' from generate_series(1, $2) n`,
+      [id, ROUTES_MAX],
+    );
+    const body = { provider: 'openai', name: 'one more', secret: SECRET };
+    expect((await call('POST', `/tenants/${id}/provider-keys`, body)).json).toMatchObject({
+      error: { code: 'conflict', message: expect.stringMatching(/at most 1000 provider keys/) },
+    });
+    const definition = { strategy: 'fallback', targets: [{ model: 'openai/x' }] };
+    expect((await call('PUT', `/tenants/${id}/routes/more`, definition)).status).toBe(409);
+    expect((await call('PUT', `/tenants/${id}/routes/7`, definition)).status).toBe(200);
   });
 });
 

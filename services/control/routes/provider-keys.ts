@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { providerKeyBody, providerKeyPatch, rotateBody } from '#contracts/control-plane';
+import { PROVIDER_KEYS_MAX, providerKeyBody, providerKeyPatch, rotateBody } from '#contracts/control-plane';
 import { providerKeyId, type ProviderKeyId, type TenantId } from '#contracts/ids';
 import type { ProviderId } from '#contracts/vocabulary';
 import { FloError } from '#domain/errors';
@@ -106,6 +106,9 @@ export const registerProviderKeyRoutes = (app: FastifyInstance, deps: ProviderKe
   app.post(path, async (request, reply) => {
     const tenantId = await requireTenant(authorize, request);
     const body = readBody(providerKeyBody, request);
+    if ((await providerKeys.count(tenantId)) >= PROVIDER_KEYS_MAX) {
+      throw new FloError('conflict', `A tenant has at most ${PROVIDER_KEYS_MAX} provider keys: delete one.`);
+    }
     await checkBaseUrl(body.base_url);
     if (body.verify) await requireAccepted({ ...body, baseUrl: body.base_url });
     const id = mint.mint('pkey');

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { routeBody, routeName, type RouteBody } from '#contracts/control-plane';
+import { ROUTES_MAX, routeBody, routeName, type RouteBody } from '#contracts/control-plane';
 import type { TenantId } from '#contracts/ids';
 import { PROVIDER_IDS } from '#contracts/vocabulary';
 import { FloError } from '#domain/errors';
@@ -70,6 +70,9 @@ export const registerRouteRoutes = (app: FastifyInstance, deps: RouteRouteDepend
     const name = readName(request);
     const body = readBody(routeBody, request);
     await checkTargets(providerKeys, tenantId, body);
+    if ((await routes.count(tenantId)) >= ROUTES_MAX && (await routes.find(tenantId, name)) === null) {
+      throw new FloError('conflict', `A tenant has at most ${ROUTES_MAX} routes: delete one.`);
+    }
     const stored = await routes.put(tenantId, name, body);
     if (stored === null) throw noTenant(tenantId);
     configurationChanges.announce({ tenantId });
