@@ -1,4 +1,4 @@
-import type { ChatRequest, ChatResponse, StreamPart } from '#contracts/inference';
+import type { ChatRequest, ChatResponse, FinishReason, StreamPart } from '#contracts/inference';
 import type { Usage } from '#contracts/usage';
 import type { ProviderId, SurfaceId } from '#contracts/vocabulary';
 import type { FloError } from '#domain/errors';
@@ -15,7 +15,8 @@ export type UpstreamCall = {
 export type AnswerFacts = {
   id: string | null;
   model: string | null;
-  finishReason: string | null;
+  /** Canonical, so that it compares across providers and does not depend on the client's dialect. */
+  finishReason: FinishReason | null;
   usage: Usage;
 };
 
