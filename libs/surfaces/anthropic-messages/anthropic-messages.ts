@@ -4,7 +4,7 @@ import { decodeAnthropicRequest, readAnthropicRequest } from './request.ts';
 import { encodeAnthropicResponse } from './response.ts';
 import { createAnthropicStreamEncoder } from './stream.ts';
 
-/** Anthropic's Messages dialect: https://docs.anthropic.com/en/api/messages */
+/** Anthropic's Messages dialect: https://docs.claude.com/en/api/messages */
 export const anthropicMessages: Surface = {
   id: 'anthropic-messages',
   forwardedHeaders: ['anthropic-version', 'anthropic-beta'],

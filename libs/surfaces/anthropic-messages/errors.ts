@@ -1,32 +1,50 @@
-import type { FloError } from '#domain/errors';
+import { type ErrorCode, type FloError } from '#domain/errors';
 import { encodeErrorHeaders } from '../error-headers.ts';
 import type { EncodedError } from '../surface.ts';
 
-/** The API's error types, by the status the client sees. The lost outcome has no counterpart there. */
-const typeOf = ({ code, status }: FloError): string => {
-  if (code === 'outcome_unknown') return 'outcome_unknown';
-  if (code === 'overloaded' || code === 'unavailable') return 'overloaded_error';
-  switch (status) {
-    case 401:
-      return 'authentication_error';
-    case 403:
-      return 'permission_error';
-    case 404:
-      return 'not_found_error';
-    case 413:
-      return 'request_too_large';
-    case 429:
-      return 'rate_limit_error';
-    case 504:
-      return 'timeout_error';
-    default:
-      return status < 500 ? 'invalid_request_error' : 'api_error';
-  }
+/** The API's types: https://docs.claude.com/en/api/errors */
+const TYPES: Readonly<Record<ErrorCode, string>> = {
+  invalid_request: 'invalid_request_error',
+  missing_key: 'authentication_error',
+  invalid_key: 'authentication_error',
+  forbidden: 'permission_error',
+  model_not_found: 'not_found_error',
+  route_not_found: 'not_found_error',
+  conflict: 'invalid_request_error',
+  too_large: 'request_too_large',
+  rate_limited: 'rate_limit_error',
+  context_length: 'invalid_request_error',
+  content_filter: 'invalid_request_error',
+  // The client's own key is good; the registered one is not.
+  authentication: 'api_error',
+  permission: 'api_error',
+  upstream_not_found: 'not_found_error',
+  rate_limit_requests: 'rate_limit_error',
+  rate_limit_tokens: 'rate_limit_error',
+  quota: 'rate_limit_error',
+  overloaded: 'overloaded_error',
+  server: 'api_error',
+  connection: 'api_error',
+  timeout: 'timeout_error',
+  cut_stream: 'api_error',
+  malformed_answer: 'api_error',
+  cancelled: 'api_error',
+  deadline_exceeded: 'timeout_error',
+  outcome_unknown: 'api_error',
+  queue_full: 'rate_limit_error',
+  unavailable: 'overloaded_error',
+  internal: 'api_error',
+};
+
+/** The dialect has no field for a code or a field's name, so the message says what must be known. */
+const messageOf = ({ code, message, param }: FloError): string => {
+  const named = param === undefined || message.includes(param) ? message : `${param}: ${message}`;
+  return code !== 'outcome_unknown' || named.includes(code) ? named : `${code}: ${named}`;
 };
 
 const encodeBody = (error: FloError, requestId: string) => ({
   type: 'error',
-  error: { type: typeOf(error), message: error.message },
+  error: { type: TYPES[error.code], message: messageOf(error) },
   request_id: requestId,
 });
 

@@ -1,52 +1,75 @@
 import type { ChatResponse, FinishReason, ToolCallPart } from '#contracts/inference';
-import type { TokenCounts, Usage } from '#contracts/usage';
+import type { Usage } from '#contracts/usage';
+import { FloError } from '#domain/errors';
+import { isObject } from '../field-reader.ts';
 
-export const encodeStopReason = (reason: FinishReason): string => {
-  switch (reason) {
-    case 'stop':
-      return 'end_turn';
-    case 'stop_sequence':
-      return 'stop_sequence';
-    case 'length':
-      return 'max_tokens';
-    case 'tool_calls':
-      return 'tool_use';
-    case 'content_filter':
-      return 'refusal';
-  }
+const STOP_REASONS: Readonly<Record<FinishReason, string>> = {
+  stop: 'end_turn',
+  stop_sequence: 'stop_sequence',
+  length: 'max_tokens',
+  tool_calls: 'tool_use',
+  content_filter: 'refusal',
 };
 
-const sum = (tokens: TokenCounts, ...components: (keyof TokenCounts)[]): number =>
-  components.reduce((total, component) => total + (tokens[component] ?? 0), 0);
+export const encodeStopReason = (reason: FinishReason): string => STOP_REASONS[reason];
 
-/** Input here leaves the caches out; a write of no known lifetime is in the total only. */
-export const encodeUsage = ({ tokens }: Usage) => ({
-  input_tokens: sum(tokens, 'input', 'input_audio', 'input_image'),
-  cache_creation_input_tokens: sum(tokens, 'cache_write_5m', 'cache_write_1h', 'cache_write_other'),
-  cache_read_input_tokens: sum(tokens, 'cache_read'),
-  output_tokens: sum(tokens, 'output', 'output_audio', 'output_image'),
-});
+/** The tiers of the dialect; clients may refuse a word they do not know. */
+const SERVICE_TIERS = ['standard', 'priority', 'batch'];
 
-/** Arguments that are no JSON object, which models write at times, stay readable under one name. */
-const decodeArguments = ({ argumentsJson }: ToolCallPart): unknown => {
-  if (argumentsJson === '') return {};
+/**
+ * Usage as the dialect counts: `input_tokens` without caches. What is unknown is null where the dialect
+ * lets it be, else 0.
+ */
+export const encodeUsage = ({ tokens, reasoning, serviceTier }: Usage): object => {
+  const { cache_write_5m, cache_write_1h, cache_write_other } = tokens;
+  const hasWrites = [cache_write_5m, cache_write_1h, cache_write_other].some((count) => count !== undefined);
+  const isSplit = cache_write_5m !== undefined || cache_write_1h !== undefined;
+  return {
+    input_tokens: (tokens.input ?? 0) + (tokens.input_audio ?? 0) + (tokens.input_image ?? 0),
+    cache_creation_input_tokens: hasWrites
+      ? (cache_write_5m ?? 0) + (cache_write_1h ?? 0) + (cache_write_other ?? 0)
+      : null,
+    cache_read_input_tokens: tokens.cache_read ?? null,
+    // With a write of unknown lifetime the split would not add up.
+    cache_creation:
+      isSplit && (cache_write_other ?? 0) === 0
+        ? {
+            ephemeral_5m_input_tokens: cache_write_5m ?? 0,
+            ephemeral_1h_input_tokens: cache_write_1h ?? 0,
+          }
+        : null,
+    output_tokens: (tokens.output ?? 0) + (tokens.output_audio ?? 0) + (tokens.output_image ?? 0),
+    ...(reasoning !== undefined && { output_tokens_details: { thinking_tokens: reasoning } }),
+    service_tier: serviceTier !== undefined && SERVICE_TIERS.includes(serviceTier) ? serviceTier : null,
+  };
+};
+
+/** Arguments cut off by the length are no JSON; the dialect then gives an empty input. */
+const parseInput = ({ name, argumentsJson }: ToolCallPart, finishReason: FinishReason): object => {
+  if (argumentsJson.trim() === '') return {};
   try {
-    const value: unknown = JSON.parse(argumentsJson);
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : { value };
+    const input: unknown = JSON.parse(argumentsJson);
+    if (isObject(input)) return input;
   } catch {
-    return { raw_arguments: argumentsJson };
+    // Told below, like every other text that is no object.
   }
+  if (finishReason === 'length') return {};
+  throw new FloError(
+    'malformed_answer',
+    `The model called the tool "${name}" with arguments that are no JSON.`,
+  );
 };
 
-export const encodeAnthropicResponse = (response: ChatResponse) => ({
+/** Throws `FloError` `malformed_answer` for tool arguments that are no JSON object. */
+export const encodeAnthropicResponse = (response: ChatResponse): object => ({
   id: response.id,
   type: 'message',
   role: 'assistant',
   model: response.model,
   content: response.content.map((part) =>
     part.type === 'text'
-      ? { type: 'text', text: part.text }
-      : { type: 'tool_use', id: part.id, name: part.name, input: decodeArguments(part) },
+      ? { type: 'text', text: part.text, citations: null }
+      : { type: 'tool_use', id: part.id, name: part.name, input: parseInput(part, response.finishReason) },
   ),
   stop_reason: encodeStopReason(response.finishReason),
   stop_sequence: response.stopSequence ?? null,

@@ -1,89 +1,109 @@
-import type { StreamPart } from '#contracts/inference';
+import type { FinishReason, StreamPart } from '#contracts/inference';
 import { UNKNOWN_USAGE, type Usage } from '#contracts/usage';
+import { FloError } from '#domain/errors';
 import type { StreamEncoder } from '../surface.ts';
 import { encodeStopReason, encodeUsage } from './response.ts';
 
-const event = (body: { type: string } & Record<string, unknown>): string =>
-  `event: ${body.type}\ndata: ${JSON.stringify(body)}\n\n`;
+const eventText = (type: string, fields: object): string =>
+  `event: ${type}\ndata: ${JSON.stringify({ type, ...fields })}\n\n`;
 
-type Finish = Extract<StreamPart, { type: 'finish' }>;
+type Part<Type extends StreamPart['type']> = Extract<StreamPart, { type: Type }>;
 
 /**
- * Events of a streamed message. One content block is open at a time; the stop reason waits for the usage,
- * which other dialects tell after it and this one in the same event.
+ * Writes a message as events: one block after the other, and everything about the end at the end, since
+ * other dialects tell of usage after the reason. The start waits for the next part but usage, which it
+ * carries.
  */
 export const createAnthropicStreamEncoder = (): StreamEncoder => {
-  let nextBlock = 0;
-  let open: { block: number; toolCall: number | null } | null = null;
+  let start: Part<'start'> | null = null;
   let usage: Usage = UNKNOWN_USAGE;
-  let finish: Finish | null = null;
+  let finishReason: FinishReason = 'stop';
+  let stopSequence: string | null = null;
+  let blockCount = 0;
+  /** What is being written: a text, or the call of this index. */
+  let open: 'text' | number | null = null;
 
-  const closeBlock = (): string => {
+  const startMessage = (): string => {
+    if (start === null) return '';
+    const { id, model } = start;
+    start = null;
+    return eventText('message_start', {
+      message: {
+        id,
+        type: 'message',
+        role: 'assistant',
+        model,
+        content: [],
+        stop_reason: null,
+        stop_sequence: null,
+        usage: encodeUsage(usage),
+      },
+    });
+  };
+
+  const stopBlock = (): string => {
     if (open === null) return '';
-    const closed = event({ type: 'content_block_stop', index: open.block });
     open = null;
-    return closed;
+    return eventText('content_block_stop', { index: blockCount - 1 });
   };
 
-  const openBlock = (toolCall: number | null, contentBlock: object): string => {
-    const closed = closeBlock();
-    open = { block: nextBlock, toolCall };
-    nextBlock += 1;
-    return closed + event({ type: 'content_block_start', index: open.block, content_block: contentBlock });
+  const startBlock = (what: 'text' | number, block: object): string => {
+    const stopped = stopBlock();
+    open = what;
+    blockCount += 1;
+    return stopped + eventText('content_block_start', { index: blockCount - 1, content_block: block });
   };
 
-  const delta = (body: object): string =>
-    event({ type: 'content_block_delta', index: open?.block ?? 0, delta: body });
+  const delta = (change: object): string =>
+    eventText('content_block_delta', { index: blockCount - 1, delta: change });
+
+  const encodeText = (text: string): string => {
+    if (text === '') return '';
+    const started = open === 'text' ? '' : startBlock('text', { type: 'text', text: '', citations: null });
+    return started + delta({ type: 'text_delta', text });
+  };
+
+  const encodeToolDelta = ({ index, argumentsDelta }: Part<'tool_call_delta'>): string => {
+    if (open !== index) {
+      throw new FloError(
+        'malformed_answer',
+        "The provider's answer goes back to a tool call that had ended.",
+      );
+    }
+    return delta({ type: 'input_json_delta', partial_json: argumentsDelta });
+  };
+
+  const encodeEnd = (): string =>
+    stopBlock() +
+    eventText('message_delta', {
+      delta: { stop_reason: encodeStopReason(finishReason), stop_sequence: stopSequence },
+      usage: encodeUsage(usage),
+    }) +
+    eventText('message_stop', {});
+
+  const encodeAfterStart = (part: Exclude<StreamPart, { type: 'start' | 'usage' }>): string => {
+    switch (part.type) {
+      case 'text_delta':
+        return encodeText(part.text);
+      case 'tool_call_start':
+        return startBlock(part.index, { type: 'tool_use', id: part.id, name: part.name, input: {} });
+      case 'tool_call_delta':
+        return encodeToolDelta(part);
+      case 'finish':
+        finishReason = part.reason;
+        stopSequence = part.stopSequence ?? null;
+        return '';
+      case 'end':
+        return encodeEnd();
+    }
+  };
 
   return {
     encode: (part) => {
-      switch (part.type) {
-        case 'start':
-          return event({
-            type: 'message_start',
-            message: {
-              id: part.id,
-              type: 'message',
-              role: 'assistant',
-              model: part.model,
-              content: [],
-              stop_reason: null,
-              stop_sequence: null,
-              usage: encodeUsage(usage),
-            },
-          });
-        case 'text_delta': {
-          const opened =
-            open !== null && open.toolCall === null ? '' : openBlock(null, { type: 'text', text: '' });
-          return opened + delta({ type: 'text_delta', text: part.text });
-        }
-        case 'tool_call_start':
-          return openBlock(part.index, { type: 'tool_use', id: part.id, name: part.name, input: {} });
-        case 'tool_call_delta':
-          // Calls come one after another; a late fragment of an earlier one has no block left to go to.
-          return open?.toolCall === part.index
-            ? delta({ type: 'input_json_delta', partial_json: part.argumentsDelta })
-            : '';
-        case 'finish':
-          finish = part;
-          return closeBlock();
-        case 'usage':
-          ({ usage } = part);
-          return '';
-        case 'end':
-          return (
-            closeBlock() +
-            event({
-              type: 'message_delta',
-              delta: {
-                stop_reason: encodeStopReason(finish?.reason ?? 'stop'),
-                stop_sequence: finish?.stopSequence ?? null,
-              },
-              usage: encodeUsage(usage),
-            }) +
-            event({ type: 'message_stop' })
-          );
-      }
+      if (part.type === 'start') start = part;
+      else if (part.type === 'usage') ({ usage } = part);
+      else return startMessage() + encodeAfterStart(part);
+      return '';
     },
   };
 };
