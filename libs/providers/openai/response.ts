@@ -42,10 +42,19 @@ const decodeToolCall = (value: unknown): ToolCallPart => {
   };
 };
 
+const finishReasonOf = (choice: JsonObject): FinishReason | null => {
+  const reason = textOf(choice['finish_reason']);
+  if (reason === null) return null;
+  const message = objectOf(choice['message']);
+  // A refusal is what the model says instead of an answer.
+  const refused = textOf(message['content']) === null && textOf(message['refusal']) !== null;
+  return refused ? 'content_filter' : decodeFinishReason(reason);
+};
+
 const factsOf = (answer: JsonObject): AnswerFacts => ({
   id: textOf(answer['id']),
   model: textOf(answer['model']),
-  finishReason: textOf(firstChoice(answer)['finish_reason']),
+  finishReason: finishReasonOf(firstChoice(answer)),
   usage: readOpenaiUsage(answer['usage'], { source: 'provider', serviceTier: answer['service_tier'] }),
 });
 
@@ -55,7 +64,6 @@ export const decodeOpenaiResponse = (body: Uint8Array): ChatResponse => {
   const answer = parseObject(body);
   const choice = firstChoice(answer);
   const message = objectOf(choice['message']);
-  // A refusal is what the model says instead of an answer.
   const text = textOf(message['content']) ?? textOf(message['refusal']) ?? '';
   const facts = factsOf(answer);
   return {
@@ -65,10 +73,7 @@ export const decodeOpenaiResponse = (body: Uint8Array): ChatResponse => {
       ...(text === '' ? [] : [{ type: 'text' as const, text }]),
       ...listOf(message['tool_calls']).map(decodeToolCall),
     ],
-    finishReason:
-      textOf(message['content']) === null && textOf(message['refusal']) !== null
-        ? 'content_filter'
-        : decodeFinishReason(facts.finishReason ?? ''),
+    finishReason: facts.finishReason ?? 'stop',
     usage: facts.usage,
   };
 };

@@ -1,4 +1,4 @@
-import type { StreamPart } from '#contracts/inference';
+import type { FinishReason, StreamPart } from '#contracts/inference';
 import { UNKNOWN_USAGE, type Usage } from '#contracts/usage';
 import { countOf, isObject, listOf, objectOf, parseObject, textOf, type JsonObject } from '../json-fields.ts';
 import type { DecodedEvent, StreamDecoder } from '../provider.ts';
@@ -20,7 +20,7 @@ const isVisible = (delta: JsonObject): boolean =>
 export const createOpenaiStreamDecoder = ({ usageInjected }: { usageInjected: boolean }): StreamDecoder => {
   let id: string | null = null;
   let model: string | null = null;
-  let finishReason: string | null = null;
+  let finishReason: FinishReason | null = null;
   let serviceTier: unknown;
   let usage: Usage = UNKNOWN_USAGE;
   let started = false;
@@ -75,8 +75,8 @@ export const createOpenaiStreamDecoder = ({ usageInjected }: { usageInjected: bo
     parts.push(...listOf(delta['tool_calls']).flatMap(decodeToolCall));
     const reason = textOf(choice['finish_reason']);
     if (reason !== null) {
-      finishReason = reason;
-      parts.push({ type: 'finish', reason: refused ? 'content_filter' : decodeFinishReason(reason) });
+      finishReason = refused ? 'content_filter' : decodeFinishReason(reason);
+      parts.push({ type: 'finish', reason: finishReason });
     }
     return parts;
   };
