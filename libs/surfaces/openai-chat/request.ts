@@ -42,8 +42,11 @@ const readMaxTokens = (body: JsonObject): number | undefined =>
 export const readOpenaiRequest = (value: unknown): ClientRequest => {
   const body = readBody(value);
   const model = readModel(body);
-  readMessages(body);
-  optional(body, 'stream_options', readObject);
+  readMessages(body).forEach((message, index) => {
+    readText(readObject(message, `messages.${index}`)['role'], `messages.${index}.role`);
+  });
+  const streamOptions = optional(body, 'stream_options', readObject);
+  if (streamOptions !== undefined) optional(streamOptions, 'include_usage', readBoolean, 'stream_options.');
   return {
     model,
     stream: optional(body, 'stream', readBoolean) ?? false,
@@ -199,6 +202,7 @@ const INEXPRESSIBLE: readonly { field: string; changesNothing: (value: unknown) 
   { field: 'frequency_penalty', changesNothing: (value) => value === 0 },
   { field: 'presence_penalty', changesNothing: (value) => value === 0 },
   { field: 'reasoning_effort', changesNothing: () => false },
+  { field: 'verbosity', changesNothing: (value) => value === 'medium' },
   { field: 'prediction', changesNothing: () => false },
   { field: 'web_search_options', changesNothing: () => false },
   { field: 'functions', changesNothing: () => false },

@@ -1,0 +1,202 @@
+import { describe, expect, it } from 'vitest';
+import { openaiChat } from './openai-chat.ts';
+
+const USER = { role: 'user', content: 'Hi' };
+const body = (rest: object = {}) => ({ model: 'anthropic/claude-x', messages: [USER], ...rest });
+const refusalOf = (param: string) => expect.objectContaining({ code: 'invalid_request', param });
+
+describe('what admission reads of a chat completion request', () => {
+  it('is the model and what bears on admission', () => {
+    const metadata = { team: 'search' };
+    expect(
+      openaiChat.readRequest(
+        body({ stream: true, max_completion_tokens: 9, user: 'ada', metadata, new_field: {} }),
+      ),
+    ).toEqual({ model: 'anthropic/claude-x', stream: true, maxOutputTokens: 9, endUser: 'ada', metadata });
+  });
+
+  it('takes absent and null for the same, and the older name of the bound', () => {
+    const plain = {
+      model: 'anthropic/claude-x',
+      stream: false,
+      maxOutputTokens: null,
+      endUser: null,
+      metadata: {},
+    };
+    expect(openaiChat.readRequest(body())).toEqual(plain);
+    expect(
+      openaiChat.readRequest(
+        body({
+          stream: null,
+          max_tokens: null,
+          max_completion_tokens: null,
+          user: null,
+          metadata: null,
+          stream_options: null,
+        }),
+      ),
+    ).toEqual(plain);
+    expect(openaiChat.readRequest(body({ max_tokens: 5 })).maxOutputTokens).toBe(5);
+  });
+
+  it.each([
+    [{ model: undefined }, 'model'],
+    [{ model: '' }, 'model'],
+    [{ model: 7 }, 'model'],
+    [{ messages: undefined }, 'messages'],
+    [{ messages: [] }, 'messages'],
+    [{ messages: 'Hi' }, 'messages'],
+    [{ messages: [USER, 'Hi'] }, 'messages.1'],
+    [{ messages: [{ content: 'Hi' }] }, 'messages.0.role'],
+    [{ stream: 'true' }, 'stream'],
+    [{ stream_options: true }, 'stream_options'],
+    [{ stream_options: { include_usage: 'yes' } }, 'stream_options.include_usage'],
+    [{ max_tokens: '5' }, 'max_tokens'],
+    [{ max_completion_tokens: 0 }, 'max_completion_tokens'],
+    [{ max_completion_tokens: 1.5 }, 'max_completion_tokens'],
+    [{ user: {} }, 'user'],
+    [{ metadata: 'a' }, 'metadata'],
+    [{ metadata: { team: 1 } }, 'metadata.team'],
+  ])('refuses %j and names %s', (rest, param) => {
+    expect(() => openaiChat.readRequest(body(rest))).toThrow(refusalOf(param));
+  });
+
+  it.each([null, 'text', [], 7])('refuses the body %j', (value) => {
+    expect(() => openaiChat.readRequest(value)).toThrow('The body must be a JSON object.');
+  });
+});
+
+describe('a chat completion request for another dialect', () => {
+  const decode = (rest: object) => openaiChat.decodeRequest(body(rest));
+
+  it('has every option in canonical form', () => {
+    const parameters = { type: 'object', properties: { place: { type: 'string' } } };
+    expect(
+      decode({
+        stream: true,
+        messages: [{ role: 'system', content: 'Be brief.' }, { role: 'developer', content: 'Truly.' }, USER],
+        tools: [
+          { type: 'function', function: { name: 'f', description: 'does', parameters, strict: true } },
+          { type: 'function', function: { name: 'g' } },
+        ],
+        tool_choice: { type: 'function', function: { name: 'f' } },
+        parallel_tool_calls: false,
+        max_completion_tokens: 9,
+        temperature: 0,
+        top_p: 0.5,
+        stop: 'END',
+        user: 'ada',
+      }),
+    ).toEqual({
+      stream: true,
+      system: [
+        { type: 'text', text: 'Be brief.' },
+        { type: 'text', text: 'Truly.' },
+      ],
+      messages: [{ role: 'user', content: [{ type: 'text', text: 'Hi' }] }],
+      tools: [
+        { name: 'f', description: 'does', inputSchema: parameters },
+        { name: 'g', inputSchema: { type: 'object', properties: {} } },
+      ],
+      toolChoice: { type: 'tool', name: 'f' },
+      parallelToolCalls: false,
+      maxOutputTokens: 9,
+      temperature: 0,
+      topP: 0.5,
+      stop: ['END'],
+      endUser: 'ada',
+    });
+  });
+
+  it('joins the results of one round of calls in one message', () => {
+    const call = (id: string) => ({ id, type: 'function', function: { name: 'f', arguments: '{"a":1}' } });
+    const { messages } = decode({
+      messages: [
+        USER,
+        { role: 'assistant', content: null, tool_calls: [call('a'), call('b')] },
+        { role: 'tool', tool_call_id: 'a', content: '1' },
+        { role: 'tool', tool_call_id: 'b', content: [{ type: 'text', text: '2' }] },
+        { role: 'user', content: 'And?' },
+      ],
+    });
+    const result = (toolCallId: string, text: string) => ({
+      type: 'tool_result',
+      toolCallId,
+      content: [{ type: 'text', text }],
+      isError: false,
+    });
+    expect(messages.slice(1)).toEqual([
+      {
+        role: 'assistant',
+        content: ['a', 'b'].map((id) => ({ type: 'tool_call', id, name: 'f', argumentsJson: '{"a":1}' })),
+      },
+      { role: 'user', content: [result('a', '1'), result('b', '2')] },
+      { role: 'user', content: [{ type: 'text', text: 'And?' }] },
+    ]);
+  });
+
+  it('reads images from URLs and data URLs', () => {
+    const image = (url: string) => ({ type: 'image_url', image_url: { url, detail: 'auto' } });
+    const content = [image('https://example.com/a.png'), image('data:image/PNG;base64,AAAA')];
+    expect(decode({ messages: [{ role: 'user', content }] }).messages).toEqual([
+      {
+        role: 'user',
+        content: [
+          { type: 'image', source: { kind: 'url', url: 'https://example.com/a.png' } },
+          { type: 'image', source: { kind: 'base64', mediaType: 'image/png', data: 'AAAA' } },
+        ],
+      },
+    ]);
+  });
+
+  it.each([
+    { n: 1 },
+    { store: true },
+    { metadata: { a: 'b' } },
+    { service_tier: 'auto' },
+    { seed: 7 },
+    { logit_bias: {} },
+    { logprobs: false },
+    { response_format: { type: 'text' } },
+    { modalities: ['text'] },
+    { presence_penalty: 0 },
+    { audio: null },
+  ])('is not refused for %j, which changes nothing', (rest) => {
+    expect(decode(rest).messages).toHaveLength(1);
+  });
+
+  it.each([
+    [{ n: 2 }, 'n'],
+    [{ audio: { voice: 'alloy', format: 'mp3' } }, 'audio'],
+    [{ modalities: ['text', 'audio'] }, 'modalities'],
+    [{ response_format: { type: 'json_object' } }, 'response_format'],
+    [{ response_format: { type: 'json_schema', json_schema: {} } }, 'response_format'],
+    [{ logprobs: true }, 'logprobs'],
+    [{ top_logprobs: 3 }, 'top_logprobs'],
+    [{ logit_bias: { 5: 1 } }, 'logit_bias'],
+    [{ presence_penalty: 0.5 }, 'presence_penalty'],
+    [{ reasoning_effort: 'high' }, 'reasoning_effort'],
+    [{ service_tier: 'priority' }, 'service_tier'],
+    [{ functions: [] }, 'functions'],
+    [{ temperature: 'hot' }, 'temperature'],
+    [{ stop: [1] }, 'stop.0'],
+    [{ tools: [{ type: 'custom', custom: { name: 'c' } }] }, 'tools.0.type'],
+    [{ tools: [{ type: 'function', function: {} }] }, 'tools.0.function.name'],
+    [{ tool_choice: 'sometimes' }, 'tool_choice'],
+    [{ messages: [{ role: 'system', content: 'Alone' }] }, 'messages'],
+    [{ messages: [{ role: 'function', content: 'x' }] }, 'messages.0.role'],
+    [{ messages: [{ role: 'user', content: 7 }] }, 'messages.0.content'],
+    [{ messages: [{ role: 'user', content: [{ type: 'input_audio' }] }] }, 'messages.0.content.0.type'],
+    [
+      { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'file:///a' } }] }] },
+      'messages.0.content.0.image_url.url',
+    ],
+    [{ messages: [{ role: 'tool', content: 'x' }] }, 'messages.0.tool_call_id'],
+    [
+      { messages: [{ role: 'assistant', tool_calls: [{ id: 'a', type: 'custom' }] }] },
+      'messages.0.tool_calls.0.type',
+    ],
+  ])('refuses %j and names %s', (rest, param) => {
+    expect(() => decode(rest)).toThrow(refusalOf(param));
+  });
+});
