@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { replaceJsonMembers } from './json-members.ts';
+import { findJsonMember, replaceJsonMembers } from './json-members.ts';
 
 const replace = (text: string, members: Record<string, unknown>): string =>
   Buffer.from(replaceJsonMembers(Buffer.from(text), members)).toString('utf8');
@@ -53,5 +53,20 @@ describe('replaceJsonMembers', () => {
   it('refuses what is no object', () => {
     for (const text of ['[]', '1', '', '{"a', '{"a":"b}', '{a:1}'])
       expect(() => replace(text, { a: 1 })).toThrow(SyntaxError);
+  });
+});
+
+describe('findJsonMember', () => {
+  const find = (text: string): string | null => {
+    const value = findJsonMember(Buffer.from(text), 'a');
+    return value === null ? null : Buffer.from(value).toString('utf8');
+  };
+
+  it('gives a value as it is written, the last one of repeated members', () => {
+    expect(find('{"a":1, "a": {"b" : 2} ,"c":3}')).toBe('{"b" : 2}');
+  });
+
+  it('does not look inside other members', () => {
+    expect(find('{"c":{"a":1}}')).toBe(null);
   });
 });
