@@ -5,6 +5,7 @@ import { runAttached, runQuietly } from './run.mjs';
 const CHECKS = [
   { name: 'types', program: 'tsc', args: ['-p', '.'] },
   { name: 'lint', program: 'oxlint', args: ['--type-aware'] },
+  { name: 'unused code', program: 'knip', args: [] },
   { name: 'format', program: 'oxfmt', args: ['--check', '.'] },
 ];
 

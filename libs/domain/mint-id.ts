@@ -34,13 +34,3 @@ export class IdMint {
     return `${prefix}_${timeText}${randomText}` as IdByPrefix[Prefix];
   }
 }
-
-/** The Unix milliseconds an id was minted at. */
-export const mintedAtMs = (id: string): number => {
-  const start = id.indexOf('_') + 1;
-  let time = 0;
-  for (let index = start; index < start + TIME_CHARACTERS; index += 1) {
-    time = time * 32 + ALPHABET.indexOf(id.charAt(index));
-  }
-  return time;
-};

@@ -9,7 +9,13 @@ import {
   type JetStreamManager,
 } from '@nats-io/jetstream';
 import { nanos, type NatsConnection } from '@nats-io/transport-node';
-import { EVENT_STREAM, INTERACTIVE_STREAM, METERING_CONSUMER, workerConsumer } from '#contracts/subjects';
+import {
+  EVENT_STREAM,
+  INTERACTIVE_STREAM,
+  MESSAGE_BYTES_MAX,
+  METERING_CONSUMER,
+  workerConsumer,
+} from '#contracts/subjects';
 import { PROVIDER_IDS } from '#contracts/vocabulary';
 
 const NOT_FOUND = 404;
@@ -32,6 +38,12 @@ const ensureStream = async (manager: JetStreamManager, settings: StreamSettings)
  * in several processes at once. Rejects when JetStream is off or cannot be reached.
  */
 export const provisionStreams = async (connection: NatsConnection): Promise<void> => {
+  const messageBytesMax = connection.info?.max_payload ?? 0;
+  if (messageBytesMax < MESSAGE_BYTES_MAX) {
+    throw new Error(
+      `The NATS server takes messages of at most ${messageBytesMax} bytes; flo2 needs ${MESSAGE_BYTES_MAX}: set "max_payload: 8MB" in its configuration.`,
+    );
+  }
   const manager = await jetstreamManager(connection);
   await ensureStream(manager, {
     name: INTERACTIVE_STREAM.name,

@@ -3,7 +3,7 @@ import type { DispatchHeader } from '#contracts/dispatch';
 import type { RequestId } from '#contracts/ids';
 import { DEADLINE_MS_MAX } from '#contracts/subjects';
 import type { ProviderId } from '#contracts/vocabulary';
-import { AdmissionLimits } from '#domain/admission-limits';
+import type { AdmissionLimits } from '#domain/admission-limits';
 import type { ApiKey } from '#domain/api-key';
 import { parseApiKeyText } from '#domain/api-key-text';
 import { readAttribution } from '#domain/attribution';

@@ -1,4 +1,4 @@
-import type { ProviderKeyId, TenantId } from '#contracts/ids';
+import type { ProviderKeyId } from '#contracts/ids';
 import { LoadingCache } from '#domain/loading-cache';
 import type { Clock, ConfigurationChanges, ProviderCredential, ProviderCredentials } from '#domain/ports';
 

@@ -25,7 +25,6 @@ export class RequestsInHand {
   readonly #workerId: string;
   readonly #requests = new Map<RequestId, RequestInHand[]>();
   readonly #silentBeats = new Map<string, number>();
-  #line: WorkerLine | null = null;
   #timer: NodeJS.Timeout | null = null;
   #onEmpty: (() => void) | null = null;
 
@@ -38,7 +37,6 @@ export class RequestsInHand {
   }
 
   start(line: WorkerLine): void {
-    this.#line = line;
     this.#timer = setInterval(() => void this.#beat(line), BEAT_INTERVAL_MS);
   }
 

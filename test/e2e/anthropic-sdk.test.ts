@@ -174,9 +174,9 @@ describe.each(['anthropic/claude-haiku-4-5', 'openai/gpt-4o-mini'])(
         messages: [{ role: 'user', content: 'Tell me a lot.' }],
       });
       await new Promise<void>((resolve) => stream.once('text', () => resolve()));
-      const aborted = expect(stream.done()).rejects.toBeInstanceOf(Anthropic.APIUserAbortError);
+      const done = stream.done().catch((error: unknown) => error);
       stream.abort();
-      await aborted;
+      expect(await done).toBeInstanceOf(Anthropic.APIUserAbortError);
       const call = await vi.waitFor(() => {
         const [latest] = stack.simulator.log.calls.slice(before);
         expect(latest?.outcome).toBe('aborted');

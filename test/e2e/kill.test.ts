@@ -151,15 +151,17 @@ describe('kill -9 in the middle of 1,000 requests', () => {
     { timeout: 120_000 },
     async () => {
       const before = simulator.log.calls.length;
-      let restarted: Promise<void> | null = null;
+      const restarts: Promise<void>[] = [];
       const endings = await sendAll((done) => {
-        if (done < KILL_AFTER || restarted !== null) return;
+        if (done < KILL_AFTER || restarts.length > 0) return;
         worker.kill('SIGKILL');
-        restarted = worker.exited.then(async () => {
-          worker = await startProcess('worker', environment);
-        });
+        restarts.push(
+          worker.exited.then(async () => {
+            worker = await startProcess('worker', environment);
+          }),
+        );
       });
-      await restarted;
+      await Promise.all(restarts);
       expect(countOf(endings, 'broken')).toBe(0);
       expect(countOf(endings, 'other_error')).toBe(0);
       const lost = countOf(endings, 'outcome_unknown');
@@ -175,15 +177,17 @@ describe('kill -9 in the middle of 1,000 requests', () => {
     { timeout: 120_000 },
     async () => {
       const before = simulator.log.calls.length;
-      let restarted: Promise<void> | null = null;
+      const restarts: Promise<void>[] = [];
       const endings = await sendAll((done) => {
-        if (done < KILL_AFTER || restarted !== null) return;
+        if (done < KILL_AFTER || restarts.length > 0) return;
         metering.kill('SIGKILL');
-        restarted = metering.exited.then(async () => {
-          metering = await startProcess('metering', environment);
-        });
+        restarts.push(
+          metering.exited.then(async () => {
+            metering = await startProcess('metering', environment);
+          }),
+        );
       });
-      await restarted;
+      await Promise.all(restarts);
       expect(countOf(endings, 'answered')).toBe(REQUESTS);
       const { unknown } = await expectAgreement(simulator.log.calls.slice(before));
       expect(unknown).toBe(0);
