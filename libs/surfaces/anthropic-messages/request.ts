@@ -94,6 +94,8 @@ const EXPRESSIBLE = new Set([
 const CHANGES_NOTHING: Readonly<Record<string, (value: unknown) => boolean>> = {
   cache_control: () => true,
   service_tier: (value) => value === 'auto' || value === 'standard_only',
+  mcp_servers: (value) => Array.isArray(value) && value.length === 0,
+  output_config: (value) => isObject(value) && Object.keys(value).length === 0,
   speed: (value) => value === 'standard',
   thinking: (value) => isObject(value) && value['type'] === 'disabled',
 };
@@ -102,7 +104,9 @@ const refuseInexpressible = (body: JsonObject): void => {
   for (const [field, value] of Object.entries(body)) {
     if (EXPRESSIBLE.has(field) || value === undefined || value === null) continue;
     const changesNothing = Object.hasOwn(CHANGES_NOTHING, field) && CHANGES_NOTHING[field]?.(value);
-    if (!changesNothing) refuse(field.slice(0, 64), 'cannot be asked of a model of this provider.');
+    if (!changesNothing) {
+      refuse(field.slice(0, 64), 'cannot be asked of a model of this provider; leave it out.');
+    }
   }
 };
 
@@ -120,7 +124,7 @@ export const decodeAnthropicRequest = (value: unknown): ChatRequest => {
   );
   const temperature = optional(body, 'temperature', readNumber);
   const topP = optional(body, 'top_p', readNumber);
-  const topK = optional(body, 'top_k', readPositiveInteger);
+  const topK = optional(body, 'top_k', readNumber);
   return {
     stream,
     system: optional(body, 'system', readSystem) ?? [],

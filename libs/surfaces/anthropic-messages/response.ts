@@ -1,6 +1,5 @@
 import type { ChatResponse, FinishReason, ToolCallPart } from '#contracts/inference';
 import type { Usage } from '#contracts/usage';
-import { FloError } from '#domain/errors';
 import { isObject } from '../field-reader.ts';
 
 const STOP_REASONS: Readonly<Record<FinishReason, string>> = {
@@ -44,23 +43,17 @@ export const encodeUsage = ({ tokens, reasoning, serviceTier }: Usage): object =
   };
 };
 
-/** Arguments cut off by the length are no JSON; the dialect then gives an empty input. */
-const parseInput = ({ name, argumentsJson }: ToolCallPart, finishReason: FinishReason): object => {
+/** Arguments that are no JSON object, which models write at times, stay readable under one name. */
+const decodeArguments = ({ argumentsJson }: ToolCallPart): object => {
   if (argumentsJson.trim() === '') return {};
   try {
-    const input: unknown = JSON.parse(argumentsJson);
-    if (isObject(input)) return input;
+    const value: unknown = JSON.parse(argumentsJson);
+    return isObject(value) ? value : { value };
   } catch {
-    // Told below, like every other text that is no object.
+    return { raw_arguments: argumentsJson };
   }
-  if (finishReason === 'length') return {};
-  throw new FloError(
-    'malformed_answer',
-    `The model called the tool "${name}" with arguments that are no JSON.`,
-  );
 };
 
-/** Throws `FloError` `malformed_answer` for tool arguments that are no JSON object. */
 export const encodeAnthropicResponse = (response: ChatResponse): object => ({
   id: response.id,
   type: 'message',
@@ -68,8 +61,8 @@ export const encodeAnthropicResponse = (response: ChatResponse): object => ({
   model: response.model,
   content: response.content.map((part) =>
     part.type === 'text'
-      ? { type: 'text', text: part.text, citations: null }
-      : { type: 'tool_use', id: part.id, name: part.name, input: parseInput(part, response.finishReason) },
+      ? { type: 'text', text: part.text }
+      : { type: 'tool_use', id: part.id, name: part.name, input: decodeArguments(part) },
   ),
   stop_reason: encodeStopReason(response.finishReason),
   stop_sequence: response.stopSequence ?? null,

@@ -59,7 +59,7 @@ export const createAnthropicStreamEncoder = (): StreamEncoder => {
 
   const encodeText = (text: string): string => {
     if (text === '') return '';
-    const started = open === 'text' ? '' : startBlock('text', { type: 'text', text: '', citations: null });
+    const started = open === 'text' ? '' : startBlock('text', { type: 'text', text: '' });
     return started + delta({ type: 'text_delta', text });
   };
 
@@ -92,7 +92,7 @@ export const createAnthropicStreamEncoder = (): StreamEncoder => {
       case 'finish':
         finishReason = part.reason;
         stopSequence = part.stopSequence ?? null;
-        return '';
+        return stopBlock();
       case 'end':
         return encodeEnd();
     }
