@@ -31,10 +31,27 @@ export type AttemptReport = {
 /** A clock that was set back must not make a duration negative. */
 const elapsedMs = (fromMs: number, toMs: number): number => Math.max(0, Math.round(toMs - fromMs));
 
+/** What a provider says of itself is kept in bounds: a hostile answer must not grow into the ledger. */
+const TEXT_LENGTH_MAX = 256;
+const RAW_USAGE_LENGTH_MAX = 16 * 1024;
+
+const bounded = (text: string | null): string | null => text?.slice(0, TEXT_LENGTH_MAX) ?? null;
+
+const boundedUsage = ({ raw, serviceTier, ...counts }: Usage): Usage => ({
+  ...counts,
+  ...(serviceTier !== undefined && { serviceTier: serviceTier.slice(0, TEXT_LENGTH_MAX) }),
+  ...(raw !== undefined && JSON.stringify(raw).length <= RAW_USAGE_LENGTH_MAX && { raw }),
+});
+
 const buildEvent = (request: DispatchHeader, report: AttemptReport, revision: 0 | 1): AttemptEvent => {
   const { startedAtMs, firstByteAtMs, firstTokenAtMs, endedAtMs, ...facts } = report;
   return {
     ...facts,
+    servedModel: bounded(facts.servedModel),
+    upstreamRequestId: bounded(facts.upstreamRequestId),
+    providerResponseId: bounded(facts.providerResponseId),
+    finishReason: bounded(facts.finishReason),
+    usage: boundedUsage(facts.usage),
     version: 1,
     revision,
     requestId: request.requestId,

@@ -68,8 +68,8 @@ export type ReceivedEvent = {
   streamSequence: bigint;
   /** 1 at the first delivery. */
   deliveryCount: number;
-  /** Resolves when the server knows; rejects when that is not certain. */
-  ack: () => Promise<void>;
+  /** May be lost on its way: the event comes again then. */
+  ack: () => void;
   /** Asks to have it delivered again. */
   retryLater: () => void;
 };

@@ -73,13 +73,6 @@ const record = async (batch: readonly ReceivedEvent[], options: ConsumeOptions):
   if (refused > 0) options.logger.warn({ refused }, 'events went to quarantine');
 };
 
-/** Acknowledged only now that they are committed; one whose acknowledgement is lost comes again and is known. */
-const acknowledge = async (batch: readonly ReceivedEvent[], options: ConsumeOptions): Promise<void> => {
-  const results = await Promise.allSettled(batch.map((received) => received.ack()));
-  const lost = results.filter((result) => result.status === 'rejected').length;
-  if (lost > 0) options.logger.warn({ lost }, 'acknowledgements were lost; the events will come again');
-};
-
 /**
  * Reads events and records them, batch by batch, until the signal. A batch is tried until the ledger takes
  * it; one that it has not taken when the signal comes is handed back to the stream.
@@ -121,6 +114,7 @@ export const consume = async (options: ConsumeOptions): Promise<void> => {
     }
     failures = 0;
     onReachable(true);
-    await acknowledge(batch, options);
+    // Only now that they are committed; one whose acknowledgement is lost comes again and is known.
+    for (const received of batch) received.ack();
   }
 };
