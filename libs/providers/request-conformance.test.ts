@@ -1,0 +1,166 @@
+/**
+ * What a surface writes, the provider of its dialect reads, and the reverse: each dialect is held to the
+ * other room's idea of it, over random requests.
+ */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { ChatMessage, ChatRequest } from '#contracts/inference';
+import { PROVIDER_IDS, type ProviderId } from '#contracts/vocabulary';
+import { surfaceOf } from '#surfaces/registry';
+import type { Provider } from './provider.ts';
+import { providerOf } from './registry.ts';
+
+const RUNS = { seed: 11, numRuns: 150 };
+
+const text = fc.string({ minLength: 1, maxLength: 20, unit: 'grapheme' });
+const name = fc.stringMatching(/^[a-zA-Z0-9_-]{1,12}$/);
+const textPart = fc.record({ type: fc.constant('text' as const), text });
+const imagePart = fc.record({
+  type: fc.constant('image' as const),
+  source: fc.oneof(
+    fc.record({ kind: fc.constant('url' as const), url: fc.webUrl() }),
+    fc.record({
+      kind: fc.constant('base64' as const),
+      mediaType: fc.constantFrom('image/png', 'image/jpeg', 'image/webp'),
+      data: fc.base64String({ minLength: 4 }),
+    }),
+  ),
+});
+const toolCall = fc.record({
+  type: fc.constant('tool_call' as const),
+  id: name,
+  name,
+  argumentsJson: fc
+    .dictionary(fc.string(), fc.jsonValue({ maxDepth: 2 }))
+    .map((input) => JSON.stringify(input)),
+});
+const toolResult = fc.record({
+  type: fc.constant('tool_result' as const),
+  toolCallId: name,
+  // One, since a dialect may join the texts of a result.
+  content: fc.tuple(textPart),
+  isError: fc.constant(false),
+});
+const tool = fc.record(
+  {
+    name,
+    description: text,
+    inputSchema: fc
+      .dictionary(name, fc.constant({ type: 'string' }))
+      .map((properties) => ({ type: 'object', properties })),
+  },
+  { requiredKeys: ['name', 'inputSchema'] },
+);
+
+const userMessage = fc
+  .tuple(
+    fc.array(toolResult, { maxLength: 2 }),
+    fc.array(fc.oneof(textPart, imagePart), { minLength: 1, maxLength: 3 }),
+  )
+  .map(([results, parts]): ChatMessage => ({ role: 'user', content: [...results, ...parts] }));
+const assistantMessage = fc
+  .tuple(textPart, fc.array(toolCall, { maxLength: 2 }))
+  .map(([said, calls]): ChatMessage => ({ role: 'assistant', content: [said, ...calls] }));
+
+const chatRequest: fc.Arbitrary<ChatRequest> = fc.record(
+  {
+    stream: fc.boolean(),
+    system: fc.array(textPart, { maxLength: 2 }),
+    messages: fc
+      .tuple(userMessage, fc.array(fc.tuple(assistantMessage, userMessage), { maxLength: 2 }))
+      .map(([first, more]) => [first, ...more.flat()]),
+    tools: fc.array(tool, { minLength: 1, maxLength: 2 }),
+    toolChoice: fc.oneof(
+      fc.record({ type: fc.constantFrom('auto' as const, 'none' as const, 'required' as const) }),
+      fc.record({ type: fc.constant('tool' as const), name }),
+    ),
+    parallelToolCalls: fc.constant(false),
+    maxOutputTokens: fc.integer({ min: 1, max: 100_000 }),
+    temperature: fc.double({ min: 0, max: 1, noNaN: true }),
+    topP: fc.double({ min: 0, max: 1, noNaN: true }),
+    topK: fc.integer({ min: 1, max: 500 }),
+    stop: fc.array(text, { maxLength: 3 }),
+    endUser: text,
+  },
+  { requiredKeys: ['stream', 'system', 'messages', 'tools', 'stop', 'maxOutputTokens'] },
+);
+
+/** Neighbours of one role are one turn: where they are cut is not kept. */
+const joinTurns = (messages: readonly ChatMessage[]): ChatMessage[] => {
+  const turns: ChatMessage[] = [];
+  for (const message of messages) {
+    const last = turns.at(-1);
+    if (last?.role === message.role) {
+      turns[turns.length - 1] = {
+        role: last.role,
+        content: [...last.content, ...message.content],
+      } as ChatMessage;
+    } else turns.push(message);
+  }
+  return turns;
+};
+
+/** Without what the dialect has no field for. */
+const KEPT: Readonly<Record<ProviderId, (request: ChatRequest) => ChatRequest>> = {
+  openai: (request) => {
+    const kept = { ...request };
+    delete kept.topK;
+    return kept;
+  },
+  // Whether calls may be parallel is said with the choice there, and not where none may be made.
+  anthropic: (request) => {
+    if (request.parallelToolCalls !== false) return request;
+    const kept: ChatRequest = { ...request, toolChoice: request.toolChoice ?? { type: 'auto' } };
+    if (kept.toolChoice?.type === 'none') delete kept.parallelToolCalls;
+    return kept;
+  },
+};
+
+const joined = (request: ChatRequest): ChatRequest => ({
+  ...request,
+  messages: joinTurns(request.messages),
+});
+
+const sendRequest = (provider: Provider, request: ChatRequest): unknown => {
+  const { body } = provider.encodeRequest({ request, model: 'a-model' });
+  return JSON.parse(Buffer.from(body).toString('utf8'));
+};
+
+describe.each(PROVIDER_IDS)('the dialect of %s', (id) => {
+  const provider = providerOf(id);
+  const surface = surfaceOf(provider.surface);
+
+  it('keeps a request from the canonical form to the wire and back', () => {
+    fc.assert(
+      fc.property(chatRequest, (request) => {
+        const wire = sendRequest(provider, request);
+        expect(joined(surface.decodeRequest(wire))).toEqual(joined(KEPT[id](request)));
+        expect(surface.readRequest(wire)).toMatchObject({
+          model: 'a-model',
+          stream: request.stream,
+          maxOutputTokens: request.maxOutputTokens,
+          endUser: request.endUser ?? null,
+        });
+      }),
+      RUNS,
+    );
+  });
+});
+
+describe.each([
+  ['openai', 'anthropic'],
+  ['anthropic', 'openai'],
+] as const)('a client of %s with a model of %s', (own, other) => {
+  const [clientDialect, target] = [providerOf(own), providerOf(other)];
+
+  it('asks the model what it wrote', () => {
+    fc.assert(
+      fc.property(chatRequest, (request) => {
+        const read = surfaceOf(clientDialect.surface).decodeRequest(sendRequest(clientDialect, request));
+        const asked = surfaceOf(target.surface).decodeRequest(sendRequest(target, read));
+        expect(joined(asked)).toEqual(joined(KEPT[other](KEPT[own](request))));
+      }),
+      RUNS,
+    );
+  });
+});
