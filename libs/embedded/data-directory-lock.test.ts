@@ -46,13 +46,13 @@ describe('lockDataDirectory', () => {
     ['of a process that is gone', '4194305\nboot/1\n'],
     ['that makes no sense', 'rubbish'],
   ])('takes over a lock %s', async (_name, text) => {
-    await writeFile(join(directory, 'flo2.lock'), text);
+    await writeFile(join(directory, 'flo2.lock.7'), text);
     expect(await isLocked(directory)).toBe(false);
     await (await lockDataDirectory(directory)).release();
     expect(await readdir(directory)).toEqual([]);
   });
   it('gives a stale lock to exactly one of many that start at once', async () => {
-    await writeFile(join(directory, 'flo2.lock'), '4194305\nboot/1\n');
+    await writeFile(join(directory, 'flo2.lock.7'), '4194305\nboot/1\n');
     const starts = await Promise.allSettled(Array.from({ length: 8 }, () => lockDataDirectory(directory)));
     expect(starts.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
   });

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readProcessIdentity } from './own-process.ts';
 
@@ -18,66 +18,83 @@ export const decodeLockHolder = (text: string): LockHolder | null => {
 export const isHeld = (holder: LockHolder, identityNow: string | null): boolean =>
   identityNow !== null && (holder.identity === null || holder.identity === identityNow);
 
-const readHolder = async (path: string): Promise<LockHolder | null> =>
-  decodeLockHolder(await readFile(path, 'utf8').catch(() => ''));
+/** `flo2.lock.<generation>`: whoever takes over from a dead holder makes the next generation's. */
+const PREFIX = 'flo2.lock.';
+const TRIES = 5;
 
-/** True when the lock file's process is alive; used to tell a crashed owner's directory from a live one. */
-export const isLocked = async (directory: string): Promise<boolean> => {
-  const holder = await readHolder(join(directory, 'flo2.lock'));
-  return holder !== null && isHeld(holder, await readProcessIdentity(holder.pid));
+type FoundLock = { generation: number; path: string; holder: LockHolder | null };
+
+const findLocks = async (directory: string): Promise<FoundLock[]> => {
+  const names = await readdir(directory).catch(() => []);
+  const found = names.filter(
+    (name) => name.startsWith(PREFIX) && /^\d{1,15}$/.test(name.slice(PREFIX.length)),
+  );
+  return Promise.all(
+    found.map(async (name) => ({
+      generation: Number(name.slice(PREFIX.length)),
+      path: join(directory, name),
+      holder: decodeLockHolder(await readFile(join(directory, name), 'utf8').catch(() => '')),
+    })),
+  );
 };
+
+const findLiveHolder = async (locks: readonly FoundLock[]): Promise<LockHolder | null> => {
+  for (const { holder } of locks) {
+    if (holder !== null && isHeld(holder, await readProcessIdentity(holder.pid))) return holder;
+  }
+  return null;
+};
+
+/** True when a lock's process is alive; used to tell a crashed owner's directory from a live one. */
+export const isLocked = async (directory: string): Promise<boolean> =>
+  (await findLiveHolder(await findLocks(directory))) !== null;
+
+/** A hard link appears whole or not at all, so nobody reads half a lock, and only one can make it. */
+const tryLink = (claim: string, path: string): Promise<boolean> =>
+  link(claim, path).then(
+    () => true,
+    (error: unknown) => {
+      if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+      throw error;
+    },
+  );
 
 /**
  * Makes this process the only flo2 that uses the directory, which is created when missing. A lock left
- * by a process that is gone is taken over.
+ * by a process that is gone is taken over: of those that find it, one makes the next generation's, and
+ * holds it unless a live one turns out to stand beside it.
  *
  * Rejects when another live flo2 holds it.
  */
 export const lockDataDirectory = async (directory: string): Promise<DataDirectoryLock> => {
   await mkdir(directory, { recursive: true });
-  const path = join(directory, 'flo2.lock');
-  const claim = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`;
+  const claim = join(directory, `flo2.claim.${process.pid}.${randomBytes(4).toString('hex')}`);
   await writeFile(claim, `${process.pid}\n${(await readProcessIdentity(process.pid)) ?? ''}\n`, {
     mode: 0o600,
   });
   try {
-    for (let attempt = 0; attempt < 5; attempt += 1) {
-      // A hard link appears whole or not at all, so no other process reads half a lock.
-      const won = await link(claim, path).then(
-        () => true,
-        (error: unknown) => {
-          if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
-          throw error;
-        },
-      );
-      if (won) return { release: () => rm(path, { force: true }) };
-
-      const holder = await readHolder(path);
-      if (holder !== null && isHeld(holder, await readProcessIdentity(holder.pid))) {
+    for (let tries = 0; tries < TRIES; tries += 1) {
+      const locks = await findLocks(directory);
+      const holder = await findLiveHolder(locks);
+      if (holder !== null) {
         throw new Error(
           `Another flo2 (process ${holder.pid}) uses the data directory ${directory}: stop it, or set FLO2_DATA_DIR to another directory.`,
         );
       }
-      await removeStaleLock(path, holder);
+      const generation = Math.max(0, ...locks.map((lock) => lock.generation)) + 1;
+      const path = `${join(directory, PREFIX)}${generation}`;
+      if (!(await tryLink(claim, path))) continue;
+      const others = (await findLocks(directory)).filter((lock) => lock.generation !== generation);
+      if ((await findLiveHolder(others)) === null) {
+        await Promise.all(others.map((lock) => rm(lock.path, { force: true })));
+        return { release: () => rm(path, { force: true }) };
+      }
+      await rm(path, { force: true });
     }
   } finally {
     await rm(claim, { force: true });
   }
   throw new Error(
-    `The lock ${path} keeps changing hands: several flo2 start on this data directory at once. Start one.`,
+    `The lock of ${directory} keeps changing hands: several flo2 start on this data directory at once. Start one.`,
   );
-};
-
-/** Two starts may find the same stale lock; what one of them has put in its place meanwhile stays. */
-const removeStaleLock = async (path: string, stale: LockHolder | null): Promise<void> => {
-  const aside = `${path}.stale.${randomBytes(4).toString('hex')}`;
-  try {
-    await rename(path, aside);
-  } catch {
-    return;
-  }
-  const moved = await readHolder(aside);
-  const isTheStaleOne = moved?.pid === stale?.pid && moved?.identity === stale?.identity;
-  if (!isTheStaleOne) await link(aside, path).catch(() => {});
-  await rm(aside, { force: true });
 };

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, describe, expect, inject, it, vi } from 'vitest';
 import { z } from 'zod';
+import { isLocked } from '#embedded/data-directory-lock';
 import { stopLeftoverNatsServer } from '#embedded/nats-server';
 import { stopLeftoverPostgres } from '#embedded/postgres';
 import { launchProcess, mintSecrets, startProcess, type StartedProcess } from '#test/support/flo2';
@@ -92,7 +93,7 @@ describe.runIf(process.env['FLO2_TEST_SERVICES'] !== 'containers')('npm start', 
     expect(models.parse(await fetchJson(`${first.url}/v1/models`, apiKey)).data.length).toBeGreaterThan(0);
     await stop(first);
     expect(await exists(join(dataDir, 'postgres', 'cluster', 'postmaster.pid'))).toBe(false);
-    expect(await exists(join(dataDir, 'flo2.lock'))).toBe(false);
+    expect(await isLocked(dataDir)).toBe(false);
     await expect(fetch(`${first.url}/healthz`)).rejects.toThrow();
 
     const second = await startFlo2({ ...env, OPENAI_API_KEY: 'sk-of-a-newcomer' });
@@ -137,7 +138,7 @@ describe.runIf(process.env['FLO2_TEST_SERVICES'] !== 'containers')('npm start', 
     launched.kill('SIGINT');
     expect((await launched.exited).code, launched.output()).toBe(0);
     expect(await exists(join(dataDir, 'postgres', 'cluster', 'postmaster.pid'))).toBe(false);
-    expect(await exists(join(dataDir, 'flo2.lock'))).toBe(false);
+    expect(await isLocked(dataDir)).toBe(false);
   });
 });
 
