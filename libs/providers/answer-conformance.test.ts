@@ -56,16 +56,9 @@ const sumOf = (tokens: TokenCounts, ...classes: TokenClass[]): number =>
 
 /** Totals, since a dialect need not know every class; none may be lost or counted twice. */
 const totalsOf = ({ tokens, reasoning }: Usage) => ({
-  input: sumOf(
-    tokens,
-    'input',
-    'cache_write_5m',
-    'cache_write_1h',
-    'cache_write_other',
-    'input_audio',
-    'input_image',
-  ),
+  input: sumOf(tokens, 'input', 'input_audio', 'input_image'),
   cacheRead: tokens.cache_read,
+  written: sumOf(tokens, 'cache_write_5m', 'cache_write_1h', 'cache_write_other'),
   output: sumOf(tokens, 'output', 'output_audio', 'output_image'),
   reasoning,
 });

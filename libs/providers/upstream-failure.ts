@@ -4,6 +4,7 @@ import { isObject, type JsonObject } from './json-fields.ts';
 import type { UpstreamFailure, UpstreamHeaders } from './provider.ts';
 
 const MESSAGE_LENGTH_MAX = 1_000;
+const PARAM_LENGTH_MAX = 200;
 const RETRY_AFTER_MS_MAX = 24 * 60 * 60 * 1_000;
 /** Keys of the known providers, masked or not, and anything long enough to be one. */
 const KEY_LIKE =
@@ -41,7 +42,7 @@ export const readRetryAfterMs = ({ headers, nowMs }: UpstreamFailure): number | 
   return Number.isNaN(atMs) ? undefined : boundWait(Math.max(0, atMs - nowMs));
 };
 
-/** The code a status alone stands for. */
+/** The code a status alone stands for. `timeout` is none of them: it is for a limit of ours that passed. */
 export const codeOfStatus = (status: number): ErrorCode => {
   switch (status) {
     case 401:
@@ -53,8 +54,7 @@ export const codeOfStatus = (status: number): ErrorCode => {
     case 404:
       return 'upstream_not_found';
     case 408:
-    case 504:
-      return 'timeout';
+      return 'server';
     case 413:
       return 'too_large';
     case 429:
@@ -73,6 +73,9 @@ const OWN_SENTENCES: Partial<Record<ErrorCode, string>> = {
   permission: 'The provider does not let the registered key do this.',
 };
 
+const tellable = (text: string, lengthMax: number): string =>
+  text.replaceAll(KEY_LIKE, '[redacted]').slice(0, lengthMax).toWellFormed();
+
 /** The error to tell: the provider's own words where they may be told, bounded and without keys. */
 export const describeUpstreamError = (
   code: ErrorCode,
@@ -84,6 +87,10 @@ export const describeUpstreamError = (
     OWN_SENTENCES[code] ??
     (upstreamMessage === null || upstreamMessage.trim() === ''
       ? `The provider answered ${status ?? 'with an error'} and did not say why.`
-      : upstreamMessage.replaceAll(KEY_LIKE, '[redacted]').slice(0, MESSAGE_LENGTH_MAX).toWellFormed());
-  return new FloError(code, told, { upstreamStatus: status, param: param ?? undefined, retryAfterMs });
+      : tellable(upstreamMessage, MESSAGE_LENGTH_MAX));
+  return new FloError(code, told, {
+    upstreamStatus: status,
+    param: param ? tellable(param, PARAM_LENGTH_MAX) : undefined,
+    retryAfterMs,
+  });
 };

@@ -25,6 +25,7 @@ describe('error answers of the Messages API', () => {
     [429, 'This request would exceed the limit of 30,000 input tokens per minute.', 'rate_limit_tokens'],
     [500, 'Internal server error', 'server'],
     [503, 'Service unavailable', 'overloaded'],
+    [504, 'The request timed out', 'server'],
     [529, 'Overloaded', 'overloaded'],
   ])('reads %i %j as %s', (status, message, code) => {
     const error = decode(status, errorBody('some_error', message));
@@ -75,7 +76,7 @@ describe('error answers of the Messages API', () => {
     ['rate_limit_error', 'Too many tokens', 'rate_limit_tokens'],
     ['rate_limit_error', 'Too many', 'rate_limit_requests'],
     ['api_error', 'Internal server error', 'server'],
-    ['timeout_error', 'Timed out', 'timeout'],
+    ['timeout_error', 'Timed out', 'server'],
     ['invalid_request_error', 'prompt is too long', 'context_length'],
     ['authentication_error', 'invalid x-api-key', 'authentication'],
     ['unheard_of_error', 'What?', 'server'],

@@ -55,8 +55,6 @@ const codeOfType = (type: string, message: string): ErrorCode => {
       return codeOfRateLimit(message, {});
     case 'overloaded_error':
       return 'overloaded';
-    case 'timeout_error':
-      return 'timeout';
     default:
       return 'server';
   }

@@ -65,6 +65,13 @@ describe('error answers of the OpenAI API', () => {
     );
   });
 
+  it('bounds and redacts the name of the field at fault', () => {
+    const param = `metadata.sk-secret-1234${'.x'.repeat(500)}`;
+    const told = decode(400, { message: 'No.', param }).param ?? '';
+    expect(told).not.toContain('secret');
+    expect(told.length).toBeLessThanOrEqual(200);
+  });
+
   it('bounds the message and leaves no part of a key at its end', () => {
     const { message } = decode(400, {
       message: `${'word '.repeat(199)}sk-secret-${'a'.repeat(60)} ${'x '.repeat(500)}`,
@@ -110,6 +117,7 @@ describe('errors within an answer', () => {
     [{ message: 'Paid up.', code: 'insufficient_quota' }, 'quota'],
     [{ message: 'Busy.', code: 'server_is_overloaded' }, 'overloaded'],
     [{ message: 'Long.', code: 'context_length_exceeded' }, 'context_length'],
+    [{ message: 'Wrong.', type: 'invalid_request_error' }, 'invalid_request'],
     ['It broke.', 'server'],
   ])('reads %j as %s', (value, code) => {
     const error = decodeOpenaiError(value);

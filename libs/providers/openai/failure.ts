@@ -25,8 +25,7 @@ const codeOf = (status: number, error: JsonObject): ErrorCode => {
   if (code === 'content_filter' || code === 'content_policy_violation') return 'content_filter';
   if (code === 'invalid_api_key') return 'authentication';
   if (code === 'model_not_found') return 'upstream_not_found';
-  // `timeout` is for a limit of ours that passed.
-  return status === 408 || status === 504 ? 'server' : codeOfStatus(status);
+  return codeOfStatus(status);
 };
 
 /** An error answer: `{"error": {message, type, param, code}}`, `{"error": message}`, or anything else. */
@@ -41,9 +40,15 @@ export const decodeOpenaiFailure = (failure: UpstreamFailure): FloError => {
   });
 };
 
+/** The status that an error without one would have had. */
+const statusOf = (error: JsonObject): number => {
+  if (error['code'] === 'rate_limit_exceeded') return 429;
+  return error['type'] === 'invalid_request_error' ? 400 : 500;
+};
+
 /** An error that comes with status 200: as an event of a stream, or in place of an answer. */
 export const decodeOpenaiError = (value: unknown): FloError => {
   const error = objectOf(value);
-  const code = codeOf(textOf(error['code']) === 'rate_limit_exceeded' ? 429 : 500, error);
+  const code = codeOf(statusOf(error), error);
   return describeUpstreamError(code, textOf(error['message']) ?? textOf(value), { param: null });
 };

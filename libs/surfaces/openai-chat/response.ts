@@ -13,12 +13,17 @@ const sumOf = (tokens: TokenCounts, prefixes: readonly string[]): number =>
 /** Totals that hold their details as parts, as this dialect has them. */
 export const encodeUsage = ({ tokens, reasoning }: Usage) => {
   const prompt = sumOf(tokens, ['input', 'cache']);
+  const written = sumOf(tokens, ['cache_write']);
   const completion = sumOf(tokens, ['output']);
   return {
     prompt_tokens: prompt,
     completion_tokens: completion,
     total_tokens: prompt + completion,
-    prompt_tokens_details: { cached_tokens: tokens.cache_read ?? 0, audio_tokens: tokens.input_audio ?? 0 },
+    prompt_tokens_details: {
+      cached_tokens: tokens.cache_read ?? 0,
+      audio_tokens: tokens.input_audio ?? 0,
+      ...(written > 0 && { cache_write_tokens: written }),
+    },
     completion_tokens_details: {
       reasoning_tokens: reasoning ?? 0,
       audio_tokens: tokens.output_audio ?? 0,
