@@ -51,6 +51,9 @@ const otherCharge = (event: AttemptEvent): string | null => {
   const raw = asRecord(event.usage.raw);
   if (raw['speed'] === 'fast') return 'served in fast mode, for which there is no rate';
   if (raw['inference_geo'] === 'us') return 'served with regional inference, for which there is no rate';
+  // Compaction, an advisor or a fallback ran beside the answer, each at its own model's price.
+  const passes = raw['iterations'];
+  if (Array.isArray(passes) && passes.length > 1) return `took ${passes.length} passes, priced apart`;
   const searches = asRecord(raw['server_tool_use'])['web_search_requests'];
   if (typeof searches === 'number' && searches > 0) return 'used web searches, for which there is no rate';
   return null;

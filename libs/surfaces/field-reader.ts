@@ -64,3 +64,19 @@ export const readMessages = (body: JsonObject): readonly unknown[] => {
 export const readSchema = (value: unknown, param: string): Record<string, unknown> => ({
   ...readObject(value, param),
 });
+
+/**
+ * Refuses by name any field that is not translated, unless its value asks for nothing the answer would
+ * lack: dropped in silence, it would be missed only in the answer.
+ */
+export const refuseInexpressible = (
+  body: JsonObject,
+  expressible: ReadonlySet<string>,
+  changesNothing: Readonly<Record<string, (value: unknown) => boolean>>,
+): void => {
+  for (const [field, value] of Object.entries(body)) {
+    if (expressible.has(field) || value === undefined || value === null) continue;
+    if (Object.hasOwn(changesNothing, field) && changesNothing[field]?.(value) === true) continue;
+    refuse(field.slice(0, 64), 'cannot be asked of a model of this provider; leave it out.');
+  }
+};

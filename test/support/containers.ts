@@ -22,11 +22,22 @@ type Container = { url: string; stop: () => Promise<void> };
 export const startPostgresContainer = async (runDirectory: string): Promise<Container> => {
   const container = await new GenericContainer(POSTGRES_IMAGE)
     .withLabels({ [RUN_LABEL]: runDirectory })
-    .withEnvironment({ POSTGRES_USER: USER, POSTGRES_PASSWORD: PASSWORD, POSTGRES_DB: 'postgres' })
+    .withEnvironment({
+      POSTGRES_USER: USER,
+      POSTGRES_PASSWORD: PASSWORD,
+      POSTGRES_DB: 'postgres',
+      POSTGRES_INITDB_ARGS: '--encoding=UTF8',
+    })
     .withCommand(['postgres', '-c', 'max_connections=200', '-c', 'fsync=off', '-c', 'synchronous_commit=off'])
     .withExposedPorts(5432)
-    // The image starts the server once to prepare it and once more to serve.
-    .withWaitStrategy(Wait.forLogMessage(/database system is ready to accept connections/, 2))
+    // Over TCP: while the image prepares the database, its server listens on a socket alone.
+    .withHealthCheck({
+      test: ['CMD', 'pg_isready', '--host=127.0.0.1', `--username=${USER}`],
+      interval: 500,
+      timeout: 3_000,
+      retries: 100,
+    })
+    .withWaitStrategy(Wait.forHealthCheck())
     .start();
   return {
     url: `postgres://${USER}:${PASSWORD}@${container.getHost()}:${container.getMappedPort(5432)}`,

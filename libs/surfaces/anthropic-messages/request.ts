@@ -13,6 +13,7 @@ import {
   readSchema,
   readText,
   refuse,
+  refuseInexpressible,
   type JsonObject,
 } from '../field-reader.ts';
 import type { ClientRequest } from '../surface.ts';
@@ -100,21 +101,11 @@ const CHANGES_NOTHING: Readonly<Record<string, (value: unknown) => boolean>> = {
   thinking: (value) => isObject(value) && value['type'] === 'disabled',
 };
 
-const refuseInexpressible = (body: JsonObject): void => {
-  for (const [field, value] of Object.entries(body)) {
-    if (EXPRESSIBLE.has(field) || value === undefined || value === null) continue;
-    const changesNothing = Object.hasOwn(CHANGES_NOTHING, field) && CHANGES_NOTHING[field]?.(value);
-    if (!changesNothing) {
-      refuse(field.slice(0, 64), 'cannot be asked of a model of this provider; leave it out.');
-    }
-  }
-};
-
 /** Throws `FloError` `invalid_request` that names what the canonical form cannot hold. */
 export const decodeAnthropicRequest = (value: unknown): ChatRequest => {
   const { stream, maxOutputTokens, endUser } = readAnthropicRequest(value);
   const body = readBody(value);
-  refuseInexpressible(body);
+  refuseInexpressible(body, EXPRESSIBLE, CHANGES_NOTHING);
   const toolChoice = optional(body, 'tool_choice', readToolChoice);
   const oneCallOnly = optional(
     optional(body, 'tool_choice', readObject) ?? {},

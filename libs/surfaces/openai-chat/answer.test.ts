@@ -123,18 +123,19 @@ describe('an answer as a stream of chunks', () => {
 
 describe('an error in the dialect', () => {
   it.each([
-    ['invalid_request', 400, 'invalid_request_error'],
-    ['invalid_key', 401, 'authentication_error'],
-    ['forbidden', 403, 'permission_error'],
-    ['rate_limit_tokens', 429, 'rate_limit_error'],
-    ['authentication', 502, 'server_error'],
-    ['overloaded', 503, 'server_error'],
-  ] as const)('gives %s with %i as %s', (code, status, type) => {
+    ['invalid_request', 400, 'invalid_request_error', 'invalid_request'],
+    ['invalid_key', 401, 'authentication_error', 'invalid_api_key'],
+    ['forbidden', 403, 'permission_error', 'forbidden'],
+    ['rate_limit_tokens', 429, 'rate_limit_error', 'rate_limit_exceeded'],
+    ['context_length', 400, 'invalid_request_error', 'context_length_exceeded'],
+    ['authentication', 502, 'server_error', 'authentication'],
+    ['overloaded', 503, 'server_error', 'overloaded'],
+  ] as const)('gives %s with %i as %s, called %s', (code, status, type, dialectCode) => {
     const error = new FloError(code, 'What to do.', { param: 'model' });
     expect(openaiChat.encodeError(error, 'req_1')).toMatchObject({
       status,
       headers: { 'x-request-id': 'req_1' },
-      body: { error: { message: 'What to do.', type, param: 'model', code } },
+      body: { error: { message: 'What to do.', type, param: 'model', code: dialectCode } },
     });
   });
 

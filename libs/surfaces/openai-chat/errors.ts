@@ -1,8 +1,20 @@
-import type { FloError } from '#domain/errors';
+import type { ErrorCode, FloError } from '#domain/errors';
 import { encodeErrorHeaders } from '../error-headers.ts';
 import type { EncodedError } from '../surface.ts';
 
-/** The API's `type`, by the status the client sees; `code` is the catalogue's. */
+/** Codes that clients of the API know; every other one is the catalogue's. */
+const CODES: Partial<Record<ErrorCode, string>> = {
+  missing_key: 'invalid_api_key',
+  invalid_key: 'invalid_api_key',
+  upstream_not_found: 'model_not_found',
+  rate_limited: 'rate_limit_exceeded',
+  rate_limit_requests: 'rate_limit_exceeded',
+  rate_limit_tokens: 'rate_limit_exceeded',
+  quota: 'insufficient_quota',
+  context_length: 'context_length_exceeded',
+};
+
+/** The API's `type`, by the status the client sees. */
 const typeOf = (status: number): string => {
   switch (status) {
     case 401:
@@ -23,7 +35,7 @@ const encodeBody = (error: FloError, requestId: string) => ({
     message: error.message,
     type: typeOf(error.status),
     param: error.param ?? null,
-    code: error.code,
+    code: CODES[error.code] ?? error.code,
     request_id: requestId,
   },
 });

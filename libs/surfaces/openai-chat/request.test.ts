@@ -178,6 +178,7 @@ describe('a chat completion request for another dialect', () => {
     [{ reasoning_effort: 'high' }, 'reasoning_effort'],
     [{ service_tier: 'priority' }, 'service_tier'],
     [{ functions: [] }, 'functions'],
+    [{ top_k: 5 }, 'top_k'],
     [{ temperature: 'hot' }, 'temperature'],
     [{ stop: [1] }, 'stop.0'],
     [{ tools: [{ type: 'custom', custom: { name: 'c' } }] }, 'tools.0.type'],

@@ -23,6 +23,7 @@ import {
   readSchema,
   readText,
   refuse,
+  refuseInexpressible,
   type JsonObject,
 } from '../field-reader.ts';
 import type { ClientRequest } from '../surface.ts';
@@ -190,25 +191,44 @@ const readToolChoice = (value: unknown, param: string): ToolChoice => {
   return { type: 'tool', name };
 };
 
-/** What would change the answer and has no counterpart; a value that changes nothing is let through. */
-const INEXPRESSIBLE: readonly { field: string; changesNothing: (value: unknown) => boolean }[] = [
-  { field: 'n', changesNothing: (value) => value === 1 },
-  { field: 'audio', changesNothing: () => false },
-  { field: 'modalities', changesNothing: (value) => JSON.stringify(value) === '["text"]' },
-  { field: 'response_format', changesNothing: (value) => isObject(value) && value['type'] === 'text' },
-  { field: 'logprobs', changesNothing: (value) => value === false },
-  { field: 'top_logprobs', changesNothing: (value) => value === 0 },
-  { field: 'logit_bias', changesNothing: (value) => isObject(value) && Object.keys(value).length === 0 },
-  { field: 'frequency_penalty', changesNothing: (value) => value === 0 },
-  { field: 'presence_penalty', changesNothing: (value) => value === 0 },
-  { field: 'reasoning_effort', changesNothing: () => false },
-  { field: 'verbosity', changesNothing: (value) => value === 'medium' },
-  { field: 'prediction', changesNothing: () => false },
-  { field: 'web_search_options', changesNothing: () => false },
-  { field: 'functions', changesNothing: () => false },
-  { field: 'function_call', changesNothing: () => false },
-  { field: 'service_tier', changesNothing: (value) => value === 'auto' || value === 'default' },
-];
+/** Fields that are translated. */
+const EXPRESSIBLE: ReadonlySet<string> = new Set([
+  'model',
+  'messages',
+  'stream',
+  'stream_options',
+  'tools',
+  'tool_choice',
+  'parallel_tool_calls',
+  'max_tokens',
+  'max_completion_tokens',
+  'temperature',
+  'top_p',
+  'stop',
+  'user',
+]);
+
+const always = (): boolean => true;
+
+/** Values of other fields that ask for nothing the answer would lack. */
+const CHANGES_NOTHING: Readonly<Record<string, (value: unknown) => boolean>> = {
+  metadata: always,
+  store: always,
+  seed: always,
+  prompt_cache_key: always,
+  prompt_cache_retention: always,
+  safety_identifier: always,
+  n: (value) => value === 1,
+  modalities: (value) => JSON.stringify(value) === '["text"]',
+  response_format: (value) => isObject(value) && value['type'] === 'text',
+  logprobs: (value) => value === false,
+  top_logprobs: (value) => value === 0,
+  logit_bias: (value) => isObject(value) && Object.keys(value).length === 0,
+  frequency_penalty: (value) => value === 0,
+  presence_penalty: (value) => value === 0,
+  verbosity: (value) => value === 'medium',
+  service_tier: (value) => value === 'auto' || value === 'default',
+};
 
 const readStop = (value: unknown, param: string): string[] =>
   typeof value === 'string'
@@ -217,12 +237,7 @@ const readStop = (value: unknown, param: string): string[] =>
 
 export const decodeOpenaiRequest = (value: unknown): ChatRequest => {
   const body = readBody(value);
-  for (const { field, changesNothing } of INEXPRESSIBLE) {
-    const given = body[field];
-    if (given !== undefined && given !== null && !changesNothing(given)) {
-      refuse(field, 'cannot be asked of a model of this provider; leave it out.');
-    }
-  }
+  refuseInexpressible(body, EXPRESSIBLE, CHANGES_NOTHING);
   const decoded: Decoded = { system: [], messages: [] };
   readMessages(body).forEach((message, index) => addMessage(decoded, message, `messages.${index}`));
   if (decoded.messages.length === 0) refuse('messages', 'must hold a message of the user.');
