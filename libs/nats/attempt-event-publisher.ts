@@ -4,14 +4,15 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import type { AttemptEvent } from '#contracts/attempt-event';
 import { attemptEventSubject } from '#contracts/subjects';
 import type { Logger } from '#domain/ports';
+import { outboxOf } from './outbox.ts';
 
 const PUBLISH_TIMEOUT_MS = 2_000;
 const BACK_OFF_MAX_MS = 5_000;
 
 export type AttemptEventPublisher = {
   /**
-   * Hands the event to the connection before it returns, so whatever is sent on the same connection
-   * afterwards arrives after it, and repeats it until the stream has it. Holds as many events as there
+   * Hands the event to the connection's outbox before it returns, so whatever is sent on the same
+   * connection afterwards arrives after it, and repeats it until the stream has it. Holds as many events as there
    * are attempts whose event is not stored yet; new attempts need the same server for their grant.
    */
   publish: (event: AttemptEvent) => void;
@@ -24,6 +25,7 @@ export const createAttemptEventPublisher = (
   logger: Logger,
 ): AttemptEventPublisher => {
   const client = jetstream(connection);
+  const outbox = outboxOf(connection);
   const pending = new Set<Promise<void>>();
 
   const publishUntilStored = async (event: AttemptEvent): Promise<void> => {
@@ -31,7 +33,7 @@ export const createAttemptEventPublisher = (
     const options = { msgID: `${event.attemptId}.${event.revision}`, timeout: PUBLISH_TIMEOUT_MS };
     for (let tries = 1; ; tries += 1) {
       try {
-        await client.publish(attemptEventSubject(event.tenantId), message, options);
+        await outbox.request(() => client.publish(attemptEventSubject(event.tenantId), message, options));
         return;
       } catch (error) {
         const { attemptId } = event;

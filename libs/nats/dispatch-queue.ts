@@ -5,6 +5,7 @@ import { dispatchSubject, INTERACTIVE_STREAM, workerConsumer } from '#contracts/
 import type { Lane, ProviderId } from '#contracts/vocabulary';
 import { FloError } from '#domain/errors';
 import { decodeEnvelope, encodeEnvelope } from './envelope.ts';
+import { outboxOf } from './outbox.ts';
 
 const PUBLISH_TIMEOUT_MS = 2_000;
 const PUBLISH_TRIES = 3;
@@ -23,6 +24,7 @@ const isFull = (error: unknown): boolean => error instanceof JetStreamApiError &
 
 export const createDispatchPublisher = (connection: NatsConnection): DispatchPublisher => {
   const client = jetstream(connection);
+  const outbox = outboxOf(connection);
   return {
     publish: async ({ header, body }) => {
       const step = header.plan.steps[header.step];
@@ -32,10 +34,12 @@ export const createDispatchPublisher = (connection: NatsConnection): DispatchPub
       const message = encodeEnvelope(header, body);
       for (let tries = 1; ; tries += 1) {
         try {
-          await client.publish(subject, message, {
-            msgID: `${requestId}.${header.step}`,
-            timeout: PUBLISH_TIMEOUT_MS,
-          });
+          await outbox.request(() =>
+            client.publish(subject, message, {
+              msgID: `${requestId}.${header.step}`,
+              timeout: PUBLISH_TIMEOUT_MS,
+            }),
+          );
           return;
         } catch (error) {
           if (isFull(error)) {
@@ -79,6 +83,7 @@ export const openDispatchSource = async (options: {
   onUnreadable: (reason: string) => void;
 }): Promise<DispatchSource> => {
   const { name } = workerConsumer(options.lane, options.provider);
+  const outbox = outboxOf(options.connection);
   const consumer = await jetstream(options.connection).consumers.get(INTERACTIVE_STREAM.name, name);
   return {
     fetch: async function* ({ maxMessages, expiresMs }) {
@@ -93,7 +98,11 @@ export const openDispatchSource = async (options: {
           options.onUnreadable(error instanceof Error ? error.name : 'unknown');
           continue;
         }
-        yield { dispatch, done: () => message.ack(), retryLater: () => message.nak() };
+        yield {
+          dispatch,
+          done: () => outbox.send(() => message.ack()),
+          retryLater: () => outbox.send(() => message.nak()),
+        };
       }
     },
   };

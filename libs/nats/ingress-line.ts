@@ -12,6 +12,7 @@ import {
 } from '#contracts/attempt-line';
 import { ingressSubjects, workerControlSubject } from '#contracts/subjects';
 import { decodeEnvelope } from './envelope.ts';
+import { outboxOf } from './outbox.ts';
 
 export type IngressLineHandlers = {
   onGrant: (request: GrantRequest) => GrantReply;
@@ -32,6 +33,7 @@ export const openIngressLine = (
   ingressId: string,
   handlers: IngressLineHandlers,
 ): IngressLine => {
+  const outbox = outboxOf(connection);
   const subjects = ingressSubjects(ingressId);
   const on = (subject: string, handle: (message: Msg) => void) =>
     connection.subscribe(subject, {
@@ -46,7 +48,8 @@ export const openIngressLine = (
     });
   const subscriptions = [
     on(subjects.grant, (message) => {
-      message.respond(JSON.stringify(handlers.onGrant(grantRequest.parse(message.json()))));
+      const reply = JSON.stringify(handlers.onGrant(grantRequest.parse(message.json())));
+      outbox.send(() => message.respond(reply));
     }),
     on(subjects.frame, (message) => {
       const { header, bytes } = decodeEnvelope(message.data);
@@ -58,7 +61,8 @@ export const openIngressLine = (
   ];
   return {
     control: (workerId, control) => {
-      connection.publish(workerControlSubject(workerId), JSON.stringify(control));
+      const message = JSON.stringify(control);
+      outbox.send(() => connection.publish(workerControlSubject(workerId), message));
     },
     close: async () => {
       await Promise.all(subscriptions.map((subscription) => subscription.drain()));

@@ -12,6 +12,7 @@ import {
 } from '#contracts/attempt-line';
 import { ingressSubjects, workerControlSubject } from '#contracts/subjects';
 import { encodeEnvelope } from './envelope.ts';
+import { outboxOf } from './outbox.ts';
 
 const GRANT_TIMEOUT_MS = 1_000;
 const GRANT_TRIES = 3;
@@ -42,6 +43,7 @@ export const openWorkerLine = (
   onControl: (control: AttemptControl) => void,
   onUnreadable: (subject: string) => void,
 ): WorkerLine => {
+  const outbox = outboxOf(connection);
   const controls = connection.subscribe(workerControlSubject(workerId), {
     callback: (error, message) => {
       if (error !== null) return;
@@ -57,9 +59,9 @@ export const openWorkerLine = (
       const payload = JSON.stringify(request);
       for (let tries = 1; ; tries += 1) {
         try {
-          const message = await connection.request(ingressSubjects(ingressId).grant, payload, {
-            timeout: GRANT_TIMEOUT_MS,
-          });
+          const message = await outbox.request(() =>
+            connection.request(ingressSubjects(ingressId).grant, payload, { timeout: GRANT_TIMEOUT_MS }),
+          );
           return grantReply.parse(message.json());
         } catch (error) {
           const reason = noReply(error);
@@ -68,7 +70,8 @@ export const openWorkerLine = (
       }
     },
     sendFrame: (ingressId, header, bytes) => {
-      connection.publish(ingressSubjects(ingressId).frame, encodeEnvelope(header, bytes));
+      const message = encodeEnvelope(header, bytes);
+      outbox.send(() => connection.publish(ingressSubjects(ingressId).frame, message));
     },
     beat: async (ingressId, beat) => {
       try {

@@ -3,6 +3,7 @@ import { createWebServer } from '#web/server';
 import { createHttpService } from './http-service.ts';
 import type { Logger } from './logger.ts';
 import { areReady, type Service } from './service.ts';
+import { createSystemMint } from './system.ts';
 
 /** `/healthz` and `/readyz` for a process that serves no other HTTP; nothing where no port is given. */
 export const createHealthServices = (
@@ -12,7 +13,7 @@ export const createHealthServices = (
 ): Service[] => {
   const { host, healthPort } = configuration;
   if (healthPort === null) return [];
-  const app = createWebServer({ logger });
+  const app = createWebServer({ logger, mint: createSystemMint() });
   registerHealth(app, { ready: () => areReady(services) });
   const http = createHttpService(app, { host, port: healthPort, logger });
   return [{ ...http, name: 'health' }];

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FloError } from '#domain/errors';
+import { IdMint } from '#domain/mint-id';
 import { createWebServer } from './server.ts';
 
 const REQUEST_ID = expect.stringMatching(/^req_[0-9a-z]{26}$/);
@@ -12,7 +13,8 @@ const log = (details: object, message: string) => void logged.push(JSON.stringif
 let app: FastifyInstance;
 beforeEach(() => {
   logged.length = 0;
-  app = createWebServer({ logger: { info: log, warn: log, error: log } });
+  const mint = new IdMint({ nowMs: () => 1_000, fillRandom: (bytes) => crypto.getRandomValues(bytes) });
+  app = createWebServer({ logger: { info: log, warn: log, error: log }, mint });
   app.post('/echo', (request) => ({ body: request.body ?? null }));
   app.delete('/echo', (_request, reply) => reply.code(204).send());
   app.get('/named/:name', (request) => request.params);

@@ -1,7 +1,6 @@
-import { randomFillSync } from 'node:crypto';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 import { FloError } from '#domain/errors';
-import { IdMint } from '#domain/mint-id';
+import type { IdMint } from '#domain/mint-id';
 import type { Logger } from '#domain/ports';
 import { encodePlainError } from './plain-error.ts';
 
@@ -36,8 +35,7 @@ export const readServerError = (
  * A web server with our bounds. It logs no request: paths and headers may hold what is nobody's business.
  * Errors are `{error: {code, message, param?, request_id}}` unless a scope says otherwise.
  */
-export const createWebServer = ({ logger }: { logger: Logger }): FastifyInstance => {
-  const mint = new IdMint({ nowMs: Date.now, fillRandom: (bytes) => randomFillSync(bytes) });
+export const createWebServer = ({ logger, mint }: { logger: Logger; mint: IdMint }): FastifyInstance => {
   const app = fastify({
     logger: false,
     genReqId: () => mint.mint('req'),

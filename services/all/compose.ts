@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import type { ProcessContext } from '#runtime/connections';
 import { createHttpService, type HttpService } from '#runtime/http-service';
 import { areReady, type Service } from '#runtime/service';
+import { createSystemMint } from '#runtime/system';
 import { composeControl } from '#services/control/compose';
 import type { ControlConfiguration } from '#services/control/config';
 import { composeIngress } from '#services/ingress/compose';
@@ -36,7 +37,7 @@ export const composeEverything = async (
   const ingress = await composeIngress(configuration, context);
   const control = await composeControl(configuration, context);
 
-  const app = createWebServer({ logger: context.logger });
+  const app = createWebServer({ logger: context.logger, mint: createSystemMint() });
   control.registerRoutes(app);
   ingress.registerRoutes(app);
   registerHealth(app, { ready: () => areReady([metering, worker, ingress, control]) });

@@ -1,6 +1,7 @@
 import { createHttpService } from '#runtime/http-service';
 import { run } from '#runtime/run';
 import { areReady } from '#runtime/service';
+import { createSystemMint } from '#runtime/system';
 import { registerHealth } from '#web/health';
 import { createWebServer } from '#web/server';
 import { composeControl } from './compose.ts';
@@ -11,7 +12,7 @@ await run({
   settings: CONTROL_SETTINGS,
   compose: async (configuration, context) => {
     const control = await composeControl(configuration, context);
-    const app = createWebServer({ logger: context.logger });
+    const app = createWebServer({ logger: context.logger, mint: createSystemMint() });
     control.registerRoutes(app);
     registerHealth(app, { ready: () => areReady([control]) });
     return { services: [createHttpService(app, { ...configuration, logger: context.logger })] };

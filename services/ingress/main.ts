@@ -1,6 +1,7 @@
 import { createHttpService } from '#runtime/http-service';
 import { run } from '#runtime/run';
 import { areReady } from '#runtime/service';
+import { createSystemMint } from '#runtime/system';
 import { registerHealth } from '#web/health';
 import { createWebServer } from '#web/server';
 import { composeIngress } from './compose.ts';
@@ -11,7 +12,7 @@ await run({
   settings: INGRESS_SETTINGS,
   compose: async (configuration, context) => {
     const ingress = await composeIngress(configuration, context);
-    const app = createWebServer({ logger: context.logger });
+    const app = createWebServer({ logger: context.logger, mint: createSystemMint() });
     ingress.registerRoutes(app);
     registerHealth(app, { ready: () => areReady([ingress]) });
     // Stopped in reverse: open requests are finished before their connections are closed.

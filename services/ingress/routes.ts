@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { RequestId } from '#contracts/ids';
 import type { SurfaceId } from '#contracts/vocabulary';
 
 /** Where each dialect's requests come in. */
@@ -12,6 +13,9 @@ export const takeRawBodies = (app: FastifyInstance): void => {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
 };
+
+/** The web server mints them with our own mint. */
+export const requestIdOf = (request: FastifyRequest): RequestId => request.id as RequestId;
 
 export const bodyOf = (request: FastifyRequest): Uint8Array =>
   Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);

@@ -1,5 +1,5 @@
 import type { NatsConnection } from '@nats-io/transport-node';
-import type { FastifyError, FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { RequestId } from '#contracts/ids';
 import type { ProviderId } from '#contracts/vocabulary';
 import { AdmissionLimits } from '#domain/admission-limits';
@@ -18,7 +18,7 @@ import { AnswerWriter } from './answer-writer.ts';
 import { cacheDirectory } from './directory-cache.ts';
 import { dialectOf, registerModelRoutes } from './models.ts';
 import { OPEN_REQUESTS_MAX, OpenRequests } from './open-requests.ts';
-import { bodyOf, INFERENCE_ROUTES, takeRawBodies } from './routes.ts';
+import { bodyOf, INFERENCE_ROUTES, requestIdOf, takeRawBodies } from './routes.ts';
 
 export type IngressDeps = {
   connection: NatsConnection;
@@ -104,8 +104,13 @@ export const createIngress = (deps: IngressDeps): Ingress => {
     }
   };
 
-  const sendError = (reply: FastifyReply, surface: Surface, error: FloError): FastifyReply => {
-    const requestId = mint.mint('req');
+  const sendError = (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    surface: Surface,
+    error: FloError,
+  ): FastifyReply => {
+    const requestId = requestIdOf(request);
     const { status, headers, body } = surface.encodeError(error, requestId);
     return reply.code(status).headers(headers).header('x-flo2-request-id', requestId).send(body);
   };
@@ -145,12 +150,12 @@ export const createIngress = (deps: IngressDeps): Ingress => {
         const surface = surfaceOf(surfaceId);
         app.register(async (scope) => {
           takeRawBodies(scope);
-          scope.setErrorHandler((error: FastifyError, _request, reply) =>
-            sendError(reply, surface, readServerError(error, bodyLimitBytes)),
+          scope.setErrorHandler((error: FastifyError, request, reply) =>
+            sendError(request, reply, surface, readServerError(error, bodyLimitBytes)),
           );
           scope.post(path, { bodyLimit: bodyLimitBytes }, (request, reply) => {
             reply.hijack();
-            const requestId = mint.mint('req');
+            const requestId = requestIdOf(request);
             const { headers } = request;
             void serve({ requestId, surface, headers, body: bodyOf(request) }, reply);
           });
@@ -158,7 +163,12 @@ export const createIngress = (deps: IngressDeps): Ingress => {
       }
       app.register(async (scope) => {
         scope.setErrorHandler((error: FastifyError, request, reply) =>
-          sendError(reply, surfaceOf(dialectOf(request.headers)), readServerError(error, bodyLimitBytes)),
+          sendError(
+            request,
+            reply,
+            surfaceOf(dialectOf(request.headers)),
+            readServerError(error, bodyLimitBytes),
+          ),
         );
         registerModelRoutes(scope, admission);
       });

@@ -1,10 +1,10 @@
 /** A control plane on a database of its own, called without a socket. */
-import { randomBytes, randomFillSync } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
-import { IdMint } from '#domain/mint-id';
 import type { Vault } from '#domain/ports';
 import { openDatabase, type Database } from '#postgres/database';
 import { createLogger } from '#runtime/logger';
+import { createSystemMint } from '#runtime/system';
 import { registerControlPlane } from '#services/control/service';
 import { createVault } from '#vault/vault';
 import { createWebServer } from '#web/server';
@@ -63,7 +63,9 @@ export const openControlPlane = async (options: ControlPlaneOptions = {}): Promi
   const answered: string[] = [];
   const announced: string[] = [];
   const destination = { write: (line: string) => void logged.push(line) };
+  const mint = createSystemMint();
   const app = createWebServer({
+    mint,
     logger: createLogger({ name: 'control', level: 'info', format: 'json', destination }),
   });
   registerControlPlane(app, {
@@ -76,7 +78,7 @@ export const openControlPlane = async (options: ControlPlaneOptions = {}): Promi
     adminKey: ADMIN_KEY,
     allowPrivateUpstreams: options.allowPrivateUpstreams ?? true,
     clock: { nowMs: Date.now },
-    mint: new IdMint({ nowMs: Date.now, fillRandom: (bytes) => randomFillSync(bytes) }),
+    mint,
   });
 
   const call: CallControlPlane = async (method, path, body, { key = ADMIN_KEY, headers = {} } = {}) => {
