@@ -6,6 +6,10 @@ import type { Surface } from '#surfaces/surface';
 
 const EVENT_STREAM = 'text/event-stream';
 
+/** A header holds visible ASCII; a model's name, which the client chose, may hold anything. */
+const encodeHeaderText = (text: string): string =>
+  /^[\x20-\x7e]*$/.test(text) ? text : encodeURIComponent(text.toWellFormed());
+
 /** Writes one answer to a client in its dialect: a whole one, a stream, or an error in either. */
 export class AnswerWriter {
   readonly #response: ServerResponse;
@@ -23,7 +27,9 @@ export class AnswerWriter {
     return {
       'x-flo2-request-id': this.#requestId,
       'x-flo2-attempts': String(attempts),
-      ...(upstreamRequestId !== null && { 'x-flo2-upstream-request-id': upstreamRequestId }),
+      ...(upstreamRequestId !== null && {
+        'x-flo2-upstream-request-id': encodeHeaderText(upstreamRequestId),
+      }),
     };
   }
 
@@ -32,7 +38,7 @@ export class AnswerWriter {
       ...this.#headers(attempts, head.upstreamRequestId),
       'content-type': head.contentType,
       'x-flo2-provider': head.provider,
-      'x-flo2-model': head.model,
+      'x-flo2-model': encodeHeaderText(head.model),
       'x-flo2-queue-ms': String(head.queueMs),
     };
   }

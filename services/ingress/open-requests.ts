@@ -23,8 +23,8 @@ const LOST_AFTER_MS = 3_500;
 const SWEEP_INTERVAL_MS = 500;
 /** The worker keeps the deadline too; this long the ingress leaves the word to it. */
 const DEADLINE_GRACE_MS = 1_000;
-/** A worker may be so far ahead (`WINDOW_BYTES` there); it is told of room in quarters. */
-const CREDIT_BYTES = 256 * 1024;
+/** A worker may be 256 KiB ahead of its client (`coalescing-writer.ts`); it is told of room in quarters. */
+const CREDIT_BYTES = 64 * 1024;
 
 /** Frames after which the worker is done with the attempt. */
 const ENDINGS: ReadonlySet<FrameHeader['kind']> = new Set(['answer', 'end', 'fail', 'hand_over']);

@@ -3,7 +3,7 @@ const COALESCE_MS = 10;
 /** Enough to be sent without waiting. */
 const COALESCE_BYTES = 16 * 1024;
 /** Sent and not yet taken by the client; past it the provider is not read on. */
-export const WINDOW_BYTES = 1024 * 1024;
+const WINDOW_BYTES = 256 * 1024;
 
 /**
  * Sends a stream's bytes in few frames: the first at once, later ones together for up to 10 ms, and never

@@ -20,10 +20,7 @@ let nats: TestNats;
 let simulator: Simulator;
 let ledger: Client;
 let environment: Record<string, string>;
-let control: StartedProcess;
-let ingress: StartedProcess;
-let worker: StartedProcess;
-let metering: StartedProcess;
+let roles: Record<'control' | 'ingress' | 'worker' | 'metering', StartedProcess>;
 let tenant: TestTenant;
 
 beforeAll(async () => {
@@ -43,17 +40,18 @@ beforeAll(async () => {
   };
   const migration = launchProcess('migrate', environment);
   expect((await migration.exited).code, migration.output()).toBe(0);
-  [control, metering, worker, ingress] = await Promise.all([
+  const [control, ingress, worker, metering] = await Promise.all([
     startProcess('control', environment),
-    startProcess('metering', environment),
-    startProcess('worker', environment),
     startProcess('ingress', environment),
+    startProcess('worker', environment),
+    startProcess('metering', environment),
   ]);
+  roles = { control, ingress, worker, metering };
   tenant = await createTenant({ url: control.url ?? '', adminKey }, { simulatorUrl: simulator.url });
 }, 120_000);
 
 afterAll(async () => {
-  for (const running of [ingress, worker, metering, control]) {
+  for (const running of Object.values(roles)) {
     running.kill('SIGKILL');
     await running.exited;
   }
@@ -73,7 +71,7 @@ const send = async (index: number): Promise<Ending> => {
   const model = `${MODELS[Math.floor(index / 2) % 2]}-sim-${stream ? 'pace-2' : 'latency-20'}-tokens-8`;
   let text: string;
   try {
-    const answer = await fetch(`${ingress.url}/v1/chat/completions`, {
+    const answer = await fetch(`${roles.ingress.url}/v1/chat/completions`, {
       method: 'POST',
       headers: { authorization: `Bearer ${tenant.apiKey}`, 'content-type': 'application/json' },
       body: JSON.stringify({ model, stream, messages: [{ role: 'user', content: `request ${index}` }] }),
@@ -145,29 +143,38 @@ const expectAgreement = async (calls: readonly CallRecord[]): Promise<{ unknown:
   return { unknown };
 };
 
+/** Sends all requests and kills the role on the way; it is started again at once. */
+const sendAllAndKill = async (
+  role: 'worker' | 'metering',
+): Promise<{ endings: Ending[]; calls: CallRecord[] }> => {
+  const before = simulator.log.calls.length;
+  const restarts: Promise<void>[] = [];
+  const endings = await sendAll((done) => {
+    if (done < KILL_AFTER || restarts.length > 0) return;
+    const killed = roles[role];
+    killed.kill('SIGKILL');
+    restarts.push(
+      killed.exited.then(async () => {
+        roles[role] = await startProcess(role, environment);
+      }),
+    );
+  });
+  await Promise.all(restarts);
+  return { endings, calls: simulator.log.calls.slice(before) };
+};
+
 describe('kill -9 in the middle of 1,000 requests', () => {
   it(
     'of the worker: every request ends in an answer or an honest error, and the ledger agrees with the providers',
     { timeout: 120_000 },
     async () => {
-      const before = simulator.log.calls.length;
-      const restarts: Promise<void>[] = [];
-      const endings = await sendAll((done) => {
-        if (done < KILL_AFTER || restarts.length > 0) return;
-        worker.kill('SIGKILL');
-        restarts.push(
-          worker.exited.then(async () => {
-            worker = await startProcess('worker', environment);
-          }),
-        );
-      });
-      await Promise.all(restarts);
+      const { endings, calls } = await sendAllAndKill('worker');
       expect(countOf(endings, 'broken')).toBe(0);
       expect(countOf(endings, 'other_error')).toBe(0);
       const lost = countOf(endings, 'outcome_unknown');
       expect(lost).toBeGreaterThan(0);
       expect(lost).toBeLessThanOrEqual(AT_ONCE);
-      const { unknown } = await expectAgreement(simulator.log.calls.slice(before));
+      const { unknown } = await expectAgreement(calls);
       expect(unknown).toBeLessThanOrEqual(lost);
     },
   );
@@ -176,20 +183,9 @@ describe('kill -9 in the middle of 1,000 requests', () => {
     'of metering: every request is answered, and the ledger agrees with the providers',
     { timeout: 120_000 },
     async () => {
-      const before = simulator.log.calls.length;
-      const restarts: Promise<void>[] = [];
-      const endings = await sendAll((done) => {
-        if (done < KILL_AFTER || restarts.length > 0) return;
-        metering.kill('SIGKILL');
-        restarts.push(
-          metering.exited.then(async () => {
-            metering = await startProcess('metering', environment);
-          }),
-        );
-      });
-      await Promise.all(restarts);
+      const { endings, calls } = await sendAllAndKill('metering');
       expect(countOf(endings, 'answered')).toBe(REQUESTS);
-      const { unknown } = await expectAgreement(simulator.log.calls.slice(before));
+      const { unknown } = await expectAgreement(calls);
       expect(unknown).toBe(0);
     },
   );
