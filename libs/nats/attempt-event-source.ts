@@ -105,7 +105,8 @@ class PullingSource implements AttemptEventSource {
       if (received.length === maxMessages) break;
       // What the stream holds already is on its way.
       const patience = message.info.pending > 0 ? undefined : linger;
-      message = await this.#pull.take(patience);
+      // A pull that breaks now takes nothing away from what it has brought.
+      message = await this.#pull.take(patience).catch(() => null);
     }
     return received;
   }
