@@ -145,7 +145,7 @@ const expectAgreement = async (calls: readonly CallRecord[]): Promise<{ unknown:
 
 /** Sends all requests and kills the role on the way; it is started again at once. */
 const sendAllAndKill = async (
-  role: 'worker' | 'metering',
+  role: 'worker' | 'metering' | 'ingress',
 ): Promise<{ endings: Ending[]; calls: CallRecord[] }> => {
   const before = simulator.log.calls.length;
   const restarts: Promise<void>[] = [];
@@ -187,6 +187,18 @@ describe('kill -9 in the middle of 1,000 requests', () => {
       expect(countOf(endings, 'answered')).toBe(REQUESTS);
       const { unknown } = await expectAgreement(calls);
       expect(unknown).toBe(0);
+    },
+  );
+
+  it(
+    'of the ingress: workers end what nobody waits for, and the ledger agrees with the providers',
+    { timeout: 120_000 },
+    async () => {
+      const { endings, calls } = await sendAllAndKill('ingress');
+      expect(countOf(endings, 'answered')).toBeGreaterThanOrEqual(KILL_AFTER);
+      expect(countOf(endings, 'broken')).toBeGreaterThan(0);
+      const { unknown } = await expectAgreement(calls);
+      expect(unknown).toBeLessThanOrEqual(AT_ONCE);
     },
   );
 });
