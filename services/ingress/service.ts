@@ -79,7 +79,7 @@ export const createIngress = (deps: IngressDeps): Ingress => {
 
   const asFloError = (error: unknown, requestId: RequestId): FloError => {
     if (error instanceof FloError) return error;
-    logger.error({ requestId, error }, 'a request failed inside the ingress');
+    logger.error({ requestId, err: error }, 'a request failed inside the ingress');
     return new FloError('internal', 'flo2 failed.', { cause: error });
   };
 

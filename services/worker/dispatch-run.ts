@@ -109,7 +109,7 @@ export class DispatchRun {
       };
     } catch (error) {
       if (error instanceof FloError) return error;
-      logger.error({ requestId, error }, 'a request could not be translated');
+      logger.error({ requestId, err: error }, 'a request could not be translated');
       return new FloError('internal', 'flo2 failed to prepare the request.', { cause: error });
     }
   }

@@ -60,7 +60,7 @@ export const createWorker = (deps: WorkerDeps): Worker => {
       try {
         await new DispatchRun(run, received, step, request).run();
       } catch (error) {
-        logger.error({ requestId, error }, 'a request failed inside the worker');
+        logger.error({ requestId, err: error }, 'a request failed inside the worker');
       } finally {
         requests.drop(request);
       }
