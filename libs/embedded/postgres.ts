@@ -87,7 +87,12 @@ export const stopLeftoverPostgres = async (
   const postmaster = await readPostmaster(cluster);
   if (postmaster === null) return;
   const commandLine = await readCommandLine(postmaster.pid);
-  if (commandLine === null || !`${commandLine} `.includes(`/postgres -D ${cluster} `)) return;
+  if (commandLine === null) return;
+  if (!`${commandLine} `.includes(`/postgres -D ${cluster} `)) {
+    // Another program of this user has the id now, and Postgres would take it for a server of its own.
+    await rm(join(cluster, 'postmaster.pid'), { force: true });
+    return;
+  }
   onProgress('Stopping the Postgres that an earlier flo2 left behind…');
   await stopProcess(postmaster.pid, 'The Postgres of an earlier flo2', STOP_STEPS);
 };
