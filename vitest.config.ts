@@ -17,6 +17,7 @@ export default defineConfig({
             'services/**/*.test.ts',
             'infra/**/*.test.mjs',
             'test/architecture.test.ts',
+            'test/conformance/**/*.test.ts',
             'test/simulators/**/*.test.ts',
           ],
           testTimeout: 10_000,

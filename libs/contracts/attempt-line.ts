@@ -56,6 +56,8 @@ const answerHead = z.object({
   upstreamRequestId: z.string().nullable(),
   /** From admission to the grant of the attempt that answers. */
   queueMs: z.int().nonnegative(),
+  /** What the client asked for and the target could not be asked, where it asked to have it left out. */
+  droppedParams: z.array(z.string()),
 });
 export type AnswerHead = z.infer<typeof answerHead>;
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { attribution } from './attribution.ts';
 import { apiKeyId, providerKeyId, requestId, tenantId } from './ids.ts';
-import { lane, providerId, surfaceId } from './vocabulary.ts';
+import { lane, providerId, streamFraming, surfaceId } from './vocabulary.ts';
 
 export const TARGETS_MAX = 16;
 export const KEYS_PER_TARGET_MAX = 32;
@@ -35,6 +35,9 @@ export const dispatchHeader = z.object({
   lane,
   surface: surfaceId,
   stream: z.boolean(),
+  streamFraming,
+  /** Whether to leave out what a target cannot be asked, instead of refusing the request. */
+  dropInexpressible: z.boolean(),
   requestedModel: z.string(),
   route: z.string().nullable(),
   attribution,

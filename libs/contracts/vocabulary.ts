@@ -1,5 +1,14 @@
 import { z } from 'zod';
 
+/** What a request asks for, whatever its dialect. */
+export const OPERATIONS = ['chat', 'embedding', 'token_count'] as const;
+export type Operation = (typeof OPERATIONS)[number];
+
+/** How the events of a stream are told apart. */
+export const STREAM_FRAMINGS = ['sse', 'json_array'] as const;
+export const streamFraming = z.enum(STREAM_FRAMINGS);
+export type StreamFraming = z.infer<typeof streamFraming>;
+
 /** Dialects a client may speak to flo2. */
 export const SURFACE_IDS = ['openai-chat', 'anthropic-messages'] as const;
 export const surfaceId = z.enum(SURFACE_IDS);

@@ -13,6 +13,7 @@ const head = {
   model: 'm',
   upstreamRequestId: null,
   queueMs: 0,
+  droppedParams: [],
 };
 
 const asking = (attemptNumber: number, step = 0, workerId = 'a') =>

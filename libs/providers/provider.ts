@@ -1,7 +1,10 @@
+import type { EmbeddingRequest, EmbeddingResponse } from '#contracts/embedding';
 import type { ChatRequest, ChatResponse, FinishReason, StreamPart } from '#contracts/inference';
+import type { TokenCountResponse } from '#contracts/token-count';
 import type { Usage } from '#contracts/usage';
 import type { ProviderId, SurfaceId } from '#contracts/vocabulary';
 import type { FloError } from '#domain/errors';
+import type { Inexpressible } from '#domain/inexpressible';
 import type { SseEvent } from './sse.ts';
 
 /** A call to make: the path is relative to the base URL. Credentials are added by `authorize` alone. */
@@ -31,6 +34,8 @@ export type DecodedEvent = {
 /** Reads one provider stream, event by event. Throws `FloError` for an error event or an unreadable one. */
 export type StreamDecoder = {
   decode: (event: SseEvent) => DecodedEvent;
+  /** What the orderly end of the connection says, for a wire whose stream has no mark of its own. */
+  finish?: () => DecodedEvent;
   /** What is known so far; `usage.source` is `provider_partial` or `none` until the final figure came. */
   facts: () => AnswerFacts;
 };
@@ -40,34 +45,66 @@ export type UpstreamHeaders = Readonly<Record<string, string | string[] | undefi
 
 export type UpstreamFailure = { status: number; headers: UpstreamHeaders; body: Uint8Array; nowMs: number };
 
+export type PassThroughInput = {
+  body: Uint8Array;
+  model: string;
+  stream: boolean;
+  /** The client's own values of the surface's `forwardedHeaders`. */
+  forwardedHeaders: Readonly<Record<string, string>>;
+};
+
+export type TranslatedInput<Request> = {
+  request: Request;
+  model: string;
+  /** Takes the fields of the canonical form that the wire has no word for. */
+  inexpressible: Inexpressible;
+};
+
 /**
- * A provider: pure translation between its wire and the canonical form, no I/O. `decode*` throw
- * `FloError` with code `malformed_answer` for what cannot be read.
+ * One endpoint of a provider: pure translation between its wire and the canonical form, no I/O. `decode*`
+ * throw `FloError` with code `malformed_answer` for what cannot be read.
  */
-export type Provider = {
-  id: ProviderId;
-  /** The dialect it speaks: a client of the same dialect is passed through. */
+type WireBase = {
+  /** The dialect it is: a client of the same dialect is passed through. */
   surface: SurfaceId;
-  baseUrl: string;
-  authorize: (secret: string) => Record<string, string>;
-  /** A GET that costs nothing and that only a valid key may make; relative to the base URL. */
-  keyCheck: { path: string; headers: Record<string, string> };
   /**
    * The client's own bytes with only the model and the usage options changed. `usageInjected` says that
    * the stream will carry a usage event the client did not ask for.
    */
-  encodePassThrough: (input: {
-    body: Uint8Array;
-    model: string;
-    stream: boolean;
-    /** The client's own values of the surface's `forwardedHeaders`. */
-    forwardedHeaders: Readonly<Record<string, string>>;
-  }) => UpstreamCall & { usageInjected: boolean };
-  encodeRequest: (input: { request: ChatRequest; model: string }) => UpstreamCall;
-  decodeResponse: (body: Uint8Array) => ChatResponse;
+  encodePassThrough: (input: PassThroughInput) => UpstreamCall & { usageInjected: boolean };
   /** The facts of a whole answer that is passed through as it came. */
   readAnswer: (body: Uint8Array) => AnswerFacts;
+};
+
+export type ChatWire = WireBase & {
+  operation: 'chat';
+  encodeRequest: (input: TranslatedInput<ChatRequest>) => UpstreamCall;
+  decodeResponse: (body: Uint8Array) => ChatResponse;
   createStreamDecoder: (options: { usageInjected: boolean }) => StreamDecoder;
+};
+
+export type EmbeddingWire = WireBase & {
+  operation: 'embedding';
+  encodeRequest: (input: TranslatedInput<EmbeddingRequest>) => UpstreamCall;
+  decodeResponse: (body: Uint8Array) => EmbeddingResponse;
+};
+
+export type TokenCountWire = WireBase & {
+  operation: 'token_count';
+  encodeRequest: (input: TranslatedInput<ChatRequest>) => UpstreamCall;
+  decodeResponse: (body: Uint8Array) => TokenCountResponse;
+};
+
+export type Wire = ChatWire | EmbeddingWire | TokenCountWire;
+
+/** A provider of models and the wires it speaks; of each operation the first is the one translated to. */
+export type Provider = {
+  id: ProviderId;
+  baseUrl: string;
+  authorize: (secret: string) => Record<string, string>;
+  /** A GET that costs nothing and that only a valid key may make; relative to the base URL. */
+  keyCheck: { path: string; headers: Record<string, string> };
+  wires: readonly Wire[];
   decodeError: (failure: UpstreamFailure) => FloError;
   readRequestId: (headers: UpstreamHeaders) => string | null;
 };

@@ -1,5 +1,6 @@
 /** Reads fields of a client's request; every refusal names the field in the client's own terms. */
 import { FloError } from '#domain/errors';
+import type { Inexpressible } from '#domain/inexpressible';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -65,18 +66,16 @@ export const readSchema = (value: unknown, param: string): Record<string, unknow
   ...readObject(value, param),
 });
 
-/**
- * Refuses by name any field that is not translated, unless its value asks for nothing the answer would
- * lack: dropped in silence, it would be missed only in the answer.
- */
-export const refuseInexpressible = (
+/** Names every field that is not translated, unless its value asks for nothing the answer would lack. */
+export const findInexpressible = (
   body: JsonObject,
   expressible: ReadonlySet<string>,
   changesNothing: Readonly<Record<string, (value: unknown) => boolean>>,
+  inexpressible: Inexpressible,
 ): void => {
   for (const [field, value] of Object.entries(body)) {
     if (expressible.has(field) || value === undefined || value === null) continue;
     if (Object.hasOwn(changesNothing, field) && changesNothing[field]?.(value) === true) continue;
-    refuse(field.slice(0, 64), 'cannot be asked of a model of this provider; leave it out.');
+    inexpressible.param(field);
   }
 };

@@ -10,7 +10,7 @@ import { readAttribution } from '#domain/attribution';
 import { FloError } from '#domain/errors';
 import type { Clock, TenantDirectory } from '#domain/ports';
 import { planRequest } from '#domain/route-plan';
-import type { Surface } from '#surfaces/surface';
+import type { RequestPath, Surface } from '#surfaces/surface';
 import { hashApiKey, readCallerKey } from '#web/caller-key';
 
 export type AdmissionDeps = {
@@ -29,6 +29,7 @@ export type AdmissionDeps = {
 export type Incoming = {
   requestId: RequestId;
   surface: Surface;
+  path: RequestPath;
   headers: IncomingHttpHeaders;
   body: Uint8Array;
 };
@@ -74,6 +75,15 @@ const readTimeoutMs = (headers: IncomingHttpHeaders, defaultMs: number): number 
     );
   }
   return timeoutMs;
+};
+
+const readDropParams = (headers: IncomingHttpHeaders): boolean => {
+  const text = headers['x-flo2-drop-params'];
+  if (text === undefined || text === 'false') return false;
+  if (text === 'true') return true;
+  throw new FloError('invalid_request', 'x-flo2-drop-params must be "true" or "false".', {
+    param: 'x-flo2-drop-params',
+  });
 };
 
 const pickHeaders = (headers: IncomingHttpHeaders, names: readonly string[]): Record<string, string> => {
@@ -123,9 +133,9 @@ export const unavailable = (cause: unknown): FloError =>
  * is held then.
  */
 export const admit = async (deps: AdmissionDeps, incoming: Incoming): Promise<Admitted> => {
-  const { headers, surface, body, requestId } = incoming;
+  const { headers, surface, path, body, requestId } = incoming;
   const apiKey = await authenticate(deps, headers);
-  const clientRequest = surface.readRequest(parseBody(body));
+  const clientRequest = surface.readRequest(parseBody(body), path);
   const timeoutMs = readTimeoutMs(headers, deps.defaultTimeoutMs);
   const { endUser, metadata } = clientRequest;
   const attribution = readAttribution({ headers, endUser, metadata }, apiKey);
@@ -154,6 +164,8 @@ export const admit = async (deps: AdmissionDeps, incoming: Incoming): Promise<Ad
       lane: 'interactive',
       surface: surface.id,
       stream: clientRequest.stream,
+      streamFraming: clientRequest.streamFraming,
+      dropInexpressible: readDropParams(headers),
       requestedModel: clientRequest.model,
       route,
       attribution,

@@ -1,10 +1,14 @@
 import type { ServerResponse } from 'node:http';
 import type { AnswerHead } from '#contracts/attempt-line';
 import type { RequestId } from '#contracts/ids';
+import type { StreamFraming } from '#contracts/vocabulary';
 import type { FloError } from '#domain/errors';
 import type { Surface } from '#surfaces/surface';
 
-const EVENT_STREAM = 'text/event-stream';
+const FRAMINGS: Readonly<Record<string, StreamFraming>> = {
+  'text/event-stream': 'sse',
+  'application/json': 'json_array',
+};
 
 /** A header holds visible ASCII; a model's name, which the client chose, may hold anything. */
 const encodeHeaderText = (text: string): string =>
@@ -15,7 +19,7 @@ export class AnswerWriter {
   readonly #response: ServerResponse;
   readonly #surface: Surface;
   readonly #requestId: RequestId;
-  #streaming = false;
+  #framing: StreamFraming | null = null;
 
   constructor(response: ServerResponse, surface: Surface, requestId: RequestId) {
     this.#response = response;
@@ -40,6 +44,9 @@ export class AnswerWriter {
       'x-flo2-provider': head.provider,
       'x-flo2-model': encodeHeaderText(head.model),
       'x-flo2-queue-ms': String(head.queueMs),
+      ...(head.droppedParams.length > 0 && {
+        'x-flo2-dropped-params': head.droppedParams.map(encodeHeaderText).join(', '),
+      }),
     };
   }
 
@@ -49,9 +56,8 @@ export class AnswerWriter {
   }
 
   head(head: AnswerHead, attempts: number): void {
-    this.#streaming = head.contentType.startsWith(EVENT_STREAM);
-    const headers = this.#answerHeaders(head, attempts);
-    if (this.#streaming) headers['cache-control'] = 'no-cache';
+    const headers = { ...this.#answerHeaders(head, attempts), 'cache-control': 'no-cache' };
+    this.#framing = FRAMINGS[head.contentType.split(';', 1)[0] ?? ''] ?? null;
     this.#response.writeHead(head.status, headers);
   }
 
@@ -71,8 +77,8 @@ export class AnswerWriter {
     const response = this.#response;
     if (response.destroyed || response.writableEnded) return;
     if (response.headersSent) {
-      if (this.#streaming) response.end(this.#surface.encodeStreamError(error, this.#requestId));
-      else response.destroy();
+      if (this.#framing === null) response.destroy();
+      else response.end(this.#surface.encodeStreamError(error, this.#requestId, this.#framing));
       return;
     }
     const { status, headers, body } = this.#surface.encodeError(error, this.#requestId);

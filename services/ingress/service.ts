@@ -157,7 +157,7 @@ export const createIngress = (deps: IngressDeps): Ingress => {
             reply.hijack();
             const requestId = requestIdOf(request);
             const { headers } = request;
-            void serve({ requestId, surface, headers, body: bodyOf(request) }, reply);
+            void serve({ requestId, surface, path: {}, headers, body: bodyOf(request) }, reply);
           });
         });
       }

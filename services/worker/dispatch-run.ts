@@ -79,7 +79,7 @@ export class DispatchRun {
       this.#attemptsAtStep += 1;
       const result = await this.#call(prepared, granted);
       if (result.error === null) {
-        this.#answer(result, granted.frames);
+        this.#answer(result, prepared, granted.frames);
         return;
       }
       const move: Move = result.committed ? { kind: 'give_up' } : this.#moveAfter(result.error);
@@ -153,7 +153,7 @@ export class DispatchRun {
 
   async #call(prepared: Prepared, granted: Granted): Promise<UpstreamAttemptResult> {
     const { clock, upstream, events } = this.#deps;
-    const { plan, step, stream, deadlineAtMs } = this.#header;
+    const { plan, step, stream, streamFraming, deadlineAtMs } = this.#header;
     const { attemptId, frames } = granted;
     const writer = new CoalescingWriter((bytes) => frames.data(bytes));
     this.#request.writer = writer;
@@ -165,7 +165,8 @@ export class DispatchRun {
       signal: this.#request.abort.signal,
       upstream,
       clock,
-      onHead: (answer) => frames.head(this.#head(answer)),
+      streamFraming,
+      onHead: (answer) => frames.head(this.#head(answer, prepared)),
       writer,
     }).run();
     this.#request.writer = null;
@@ -194,22 +195,27 @@ export class DispatchRun {
     return result;
   }
 
-  #head(answer: { status: number; contentType: string; upstreamRequestId: string | null }) {
+  #head(
+    answer: { status: number; contentType: string; upstreamRequestId: string | null },
+    { translation }: Prepared,
+  ) {
     return {
       ...answer,
+      droppedParams: [...translation.droppedParams],
       provider: this.#step.provider,
       model: this.#step.model,
       queueMs: Math.max(0, this.#grantedAtMs - this.#header.admittedAtMs),
     };
   }
 
-  #answer(result: UpstreamAttemptResult, frames: FrameSender): void {
+  #answer(result: UpstreamAttemptResult, prepared: Prepared, frames: FrameSender): void {
     if (result.answer === null) {
       frames.end();
       return;
     }
     const { status, contentType, body } = result.answer;
-    frames.answer(this.#head({ status, contentType, upstreamRequestId: result.upstreamRequestId }), body);
+    const { upstreamRequestId } = result;
+    frames.answer(this.#head({ status, contentType, upstreamRequestId }, prepared), body);
   }
 
   #moveAfter(error: FloError): Move {

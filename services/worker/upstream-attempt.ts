@@ -2,6 +2,7 @@ import type { AttemptOutcome } from '#contracts/attempt-event';
 import type { AnswerHead } from '#contracts/attempt-line';
 import type { AttemptId } from '#contracts/ids';
 import { UNKNOWN_USAGE } from '#contracts/usage';
+import type { StreamFraming } from '#contracts/vocabulary';
 import { FloError } from '#domain/errors';
 import type { Clock, ProviderCredential } from '#domain/ports';
 import type { UpstreamAnswer, UpstreamClient } from '#http/upstream-client';
@@ -9,13 +10,18 @@ import type { AnswerFacts } from '#providers/provider';
 import { createSseReader, type SseEvent } from '#providers/sse';
 import { abortError } from './attempt-limits.ts';
 import type { CoalescingWriter } from './coalescing-writer.ts';
-import type { Translation } from './translation.ts';
+import type { TranslatedEvent, Translation } from './translation.ts';
 
 const ANSWER_BYTES_MAX = 32 * 1024 * 1024;
 const ERROR_BYTES_MAX = 64 * 1024;
 const EVENT_BYTES_MAX = 4 * 1024 * 1024;
 /** Events before the first content (a role, a ping) are held back so that the request can still move on. */
 const HELD_CHARACTERS_MAX = 1024 * 1024;
+
+const CONTENT_TYPES: Readonly<Record<StreamFraming, string>> = {
+  sse: 'text/event-stream; charset=utf-8',
+  json_array: 'application/json; charset=utf-8',
+};
 
 const NO_FACTS: AnswerFacts = { id: null, model: null, finishReason: null, usage: UNKNOWN_USAGE };
 
@@ -24,6 +30,7 @@ export type UpstreamAttemptInput = {
   translation: Translation;
   credential: ProviderCredential;
   stream: boolean;
+  streamFraming: StreamFraming;
   firstByteBudgetMs: number;
   /** Its reason is a `FloError`. */
   signal: AbortSignal;
@@ -173,25 +180,25 @@ export class UpstreamAttempt {
     let held = '';
     let ended = false;
 
-    const relay = async (events: SseEvent[]): Promise<void> => {
-      for (const event of events) {
-        const { text, content, end } = stream.translate(event);
-        ended ||= end;
-        if (content && this.#firstTokenAtMs === null) this.#firstTokenAtMs = this.#input.clock.nowMs();
-        if (!this.#committed) {
-          held += text;
-          if (held.length > HELD_CHARACTERS_MAX) throw malformed('it says nothing, at length');
-          if (!content && !end) continue;
-          this.#commit(answer);
-          await writer.write(held, this.#controller.signal);
-          held = '';
-        } else await writer.write(text, this.#controller.signal);
-      }
+    const relay = async ({ text, content, end }: TranslatedEvent): Promise<void> => {
+      ended ||= end;
+      if (content && this.#firstTokenAtMs === null) this.#firstTokenAtMs = this.#input.clock.nowMs();
+      if (this.#committed) return writer.write(text, this.#controller.signal);
+      held += text;
+      if (held.length > HELD_CHARACTERS_MAX) throw malformed('it says nothing, at length');
+      if (!content && !end) return;
+      this.#commit(answer);
+      await writer.write(held, this.#controller.signal);
+      held = '';
+    };
+    const relayAll = async (events: SseEvent[]): Promise<void> => {
+      for (const event of events) await relay(stream.translate(event));
     };
 
     try {
-      for await (const chunk of answer.body) await relay(reader.read(chunk));
-      await relay(reader.finish());
+      for await (const chunk of answer.body) await relayAll(reader.read(chunk));
+      await relayAll(reader.finish());
+      await relay(stream.finish());
     } catch (error) {
       // What breaks after the provider's own end of the stream breaks nothing.
       if (!ended) throw error;
@@ -206,7 +213,7 @@ export class UpstreamAttempt {
     this.#committed = true;
     this.#input.onHead({
       status: answer.status,
-      contentType: 'text/event-stream; charset=utf-8',
+      contentType: CONTENT_TYPES[this.#input.streamFraming],
       upstreamRequestId: this.#upstreamRequestId,
     });
   }

@@ -11,7 +11,7 @@ type Room = {
 };
 
 const CORE = ['libs/contracts', 'libs/domain'];
-const PURE = ['libs/contracts', 'libs/domain/errors.ts'];
+const PURE = ['libs/contracts', 'libs/domain/errors.ts', 'libs/domain/inexpressible.ts'];
 const ADAPTERS = ['nats', 'postgres', 'http', 'vault', 'web', 'embedded'].map((name) => `libs/${name}`);
 const HANDLES = ['@nats-io/transport-node', 'fastify', 'pg'];
 const LIBRARIES = [...CORE, 'libs/surfaces', 'libs/providers', ...ADAPTERS, 'libs/runtime'];

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { anthropic } from './anthropic.ts';
+import { Inexpressible } from '#domain/inexpressible';
+import { anthropic, messages } from './anthropic.ts';
 
 const passThrough = (forwardedHeaders: Record<string, string>) =>
-  anthropic.encodePassThrough({
+  messages.encodePassThrough({
     body: Buffer.from('{"model":"anthropic/x", "max_tokens":5,"unheard_of":12345678901234567890}'),
     model: 'claude-haiku-4-5',
     stream: true,
@@ -31,7 +32,7 @@ describe('calls to Anthropic', () => {
   });
 
   it('are written in the version of the translation where they are translated', () => {
-    const call = anthropic.encodeRequest({
+    const call = messages.encodeRequest({
       request: {
         stream: false,
         system: [],
@@ -40,6 +41,7 @@ describe('calls to Anthropic', () => {
         stop: [],
       },
       model: 'claude-haiku-4-5',
+      inexpressible: new Inexpressible({ drop: false }),
     });
     expect(call.headers['anthropic-version']).toBe('2023-06-01');
     expect(JSON.parse(Buffer.from(call.body).toString())).toMatchObject({

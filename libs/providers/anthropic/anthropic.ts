@@ -1,5 +1,5 @@
 import { replaceJsonMembers } from '../json-members.ts';
-import type { Provider } from '../provider.ts';
+import type { ChatWire, Provider } from '../provider.ts';
 import { readHeader } from '../upstream-failure.ts';
 import { decodeAnthropicFailure } from './failure.ts';
 import { encodeAnthropicRequest } from './request.ts';
@@ -19,13 +19,10 @@ const headersOf = (forwarded: Readonly<Record<string, string>>): Record<string, 
   };
 };
 
-/** Anthropic's Messages API: https://docs.claude.com/en/api/messages */
-export const anthropic: Provider = {
-  id: 'anthropic',
+/** The Messages API: https://docs.claude.com/en/api/messages */
+export const messages: ChatWire = {
+  operation: 'chat',
   surface: 'anthropic-messages',
-  baseUrl: 'https://api.anthropic.com',
-  authorize: (secret) => ({ 'x-api-key': secret }),
-  keyCheck: { path: '/v1/models?limit=1', headers: { 'anthropic-version': VERSION } },
   encodePassThrough: ({ body, model, forwardedHeaders }) => ({
     path: PATH,
     headers: headersOf(forwardedHeaders),
@@ -33,14 +30,23 @@ export const anthropic: Provider = {
     // Every stream carries usage without being asked.
     usageInjected: false,
   }),
-  encodeRequest: ({ request, model }) => ({
+  encodeRequest: (input) => ({
     path: PATH,
     headers: headersOf({}),
-    body: Buffer.from(JSON.stringify(encodeAnthropicRequest(request, model))),
+    body: Buffer.from(JSON.stringify(encodeAnthropicRequest(input))),
   }),
   decodeResponse: decodeAnthropicResponse,
   readAnswer: readAnthropicAnswer,
   createStreamDecoder: createAnthropicStreamDecoder,
+};
+
+/** Anthropic: https://docs.claude.com/en/api/overview */
+export const anthropic: Provider = {
+  id: 'anthropic',
+  baseUrl: 'https://api.anthropic.com',
+  authorize: (secret) => ({ 'x-api-key': secret }),
+  keyCheck: { path: '/v1/models?limit=1', headers: { 'anthropic-version': VERSION } },
+  wires: [messages],
   decodeError: decodeAnthropicFailure,
   readRequestId: (headers) => readHeader(headers, 'request-id'),
 };

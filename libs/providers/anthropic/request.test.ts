@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ChatMessage, ChatRequest } from '#contracts/inference';
+import { Inexpressible } from '#domain/inexpressible';
 import { DEFAULT_MAX_OUTPUT_TOKENS, encodeAnthropicRequest } from './request.ts';
 
 const HELLO: ChatMessage = { role: 'user', content: [{ type: 'text', text: 'hello' }] };
@@ -15,7 +16,11 @@ const requestOf = (changes: Partial<ChatRequest>): ChatRequest => ({
 });
 
 const encode = (changes: Partial<ChatRequest> = {}) =>
-  encodeAnthropicRequest(requestOf(changes), 'claude-haiku-4-5');
+  encodeAnthropicRequest({
+    request: requestOf(changes),
+    model: 'claude-haiku-4-5',
+    inexpressible: new Inexpressible({ drop: false }),
+  });
 
 const refusal = (param: string) => expect.objectContaining({ code: 'invalid_request', param });
 

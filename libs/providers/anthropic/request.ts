@@ -1,13 +1,18 @@
 import type {
+  AssistantPart,
+  BinarySource,
   ChatMessage,
   ChatRequest,
+  DocumentPart,
   ImagePart,
   TextPart,
   ToolCallPart,
-  ToolResultPart,
+  UserPart,
 } from '#contracts/inference';
 import { FloError } from '#domain/errors';
 import { isObject, type JsonObject } from '../json-fields.ts';
+import type { TranslatedInput } from '../provider.ts';
+import { findUnwritten, refusePart } from '../request-fields.ts';
 
 /** The API wants a bound on every answer; this one stands for a client that gave none. */
 export const DEFAULT_MAX_OUTPUT_TOKENS = 4_096;
@@ -32,46 +37,67 @@ const parseArguments = ({ name, argumentsJson }: ToolCallPart): JsonObject => {
   );
 };
 
-const encodeTextOrImage = (part: TextPart | ImagePart) => {
-  if (part.type === 'text') return { type: 'text', text: part.text };
-  const { source } = part;
-  return {
-    type: 'image',
-    source:
-      source.kind === 'url'
-        ? { type: 'url', url: source.url }
-        : { type: 'base64', media_type: source.mediaType, data: source.data },
-  };
+const encodeSource = (source: BinarySource | { kind: 'text'; text: string }) => {
+  switch (source.kind) {
+    case 'url':
+      return { type: 'url', url: source.url };
+    case 'base64':
+      return { type: 'base64', media_type: source.mediaType, data: source.data };
+    case 'text':
+      return { type: 'text', media_type: 'text/plain', data: source.text };
+  }
+};
+
+const encodeContent = (part: TextPart | ImagePart | DocumentPart) => {
+  switch (part.type) {
+    case 'text':
+      return { type: 'text', text: part.text };
+    case 'image':
+      return { type: 'image', source: encodeSource(part.source) };
+    case 'document':
+      return {
+        type: 'document',
+        source: encodeSource(part.source),
+        ...(part.title !== undefined && { title: part.title }),
+      };
+  }
 };
 
 /** The API refuses empty texts, which say nothing. */
 const isNotEmpty = (part: { type: string; text?: string }): boolean =>
   part.type !== 'text' || part.text !== '';
 
-const encodePart = (part: TextPart | ImagePart | ToolResultPart | ToolCallPart): object => {
+type Part = UserPart | Exclude<AssistantPart, { type: 'reasoning' }>;
+
+const encodePart = (part: Part): object => {
   switch (part.type) {
     case 'text':
     case 'image':
-      return encodeTextOrImage(part);
+    case 'document':
+      return encodeContent(part);
+    case 'audio':
+      return refusePart('audio', 'Send its transcript.');
+    case 'refusal':
+      return { type: 'text', text: part.text };
     case 'tool_call':
       return { type: 'tool_use', id: part.id, name: part.name, input: parseArguments(part) };
     case 'tool_result':
       return {
         type: 'tool_result',
         tool_use_id: part.toolCallId,
-        content: part.content.filter(isNotEmpty).map(encodeTextOrImage),
+        content: part.content.filter(isNotEmpty).map(encodeContent),
         ...(part.isError && { is_error: true }),
       };
   }
 };
 
-type Turn = { role: ChatMessage['role']; content: (TextPart | ImagePart | ToolResultPart | ToolCallPart)[] };
+type Turn = { role: ChatMessage['role']; content: Part[] };
 
 /** Roles take turns, and the results of tools come first in the turn that brings them. */
 const takeTurns = (messages: readonly ChatMessage[]): Turn[] => {
   const turns: Turn[] = [];
   for (const { role, content } of messages) {
-    const parts = content.filter(isNotEmpty);
+    const parts = content.filter((part) => part.type !== 'reasoning').filter(isNotEmpty);
     if (parts.length === 0) continue;
     const last = turns.at(-1);
     if (last?.role === role) last.content.push(...parts);
@@ -108,6 +134,15 @@ const encodeToolChoice = ({ tools, toolChoice, parallelToolCalls }: ChatRequest)
   };
 };
 
+const WRITTEN: ReadonlySet<keyof ChatRequest> = new Set<keyof ChatRequest>([
+  'parallelToolCalls',
+  'maxOutputTokens',
+  'temperature',
+  'topP',
+  'topK',
+  'endUser',
+]);
+
 const encodeTemperature = (temperature: number): number =>
   temperature <= 1
     ? temperature
@@ -117,13 +152,18 @@ const encodeTemperature = (temperature: number): number =>
  * The body of `POST /v1/messages`. Throws `FloError` `invalid_request` for a temperature over 1, for
  * arguments of a tool call that are no JSON object, and for messages that do not begin with the user's.
  */
-export const encodeAnthropicRequest = (request: ChatRequest, model: string): object => {
+export const encodeAnthropicRequest = ({
+  request,
+  model,
+  inexpressible,
+}: TranslatedInput<ChatRequest>): object => {
+  findUnwritten(request, WRITTEN, inexpressible);
   const system = request.system.filter(isNotEmpty);
   const toolChoice = encodeToolChoice(request);
   return {
     model,
     max_tokens: request.maxOutputTokens ?? DEFAULT_MAX_OUTPUT_TOKENS,
-    ...(system.length > 0 && { system: system.map(encodeTextOrImage) }),
+    ...(system.length > 0 && { system: system.map(encodeContent) }),
     messages: encodeMessages(request.messages),
     ...(request.tools.length > 0 && {
       tools: request.tools.map(({ name, description, inputSchema }) => ({

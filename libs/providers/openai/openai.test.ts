@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { ChatRequest } from '#contracts/inference';
-import { openai } from './openai.ts';
+import { Inexpressible } from '#domain/inexpressible';
+import { chatCompletions, openai } from './openai.ts';
 
 const passThrough = (body: string, stream = true) => {
-  const call = openai.encodePassThrough({
+  const call = chatCompletions.encodePassThrough({
     body: Buffer.from(body),
     model: 'gpt-x',
     stream,
@@ -49,9 +50,9 @@ describe('a request passed through to OpenAI', () => {
 describe('a request translated for OpenAI', () => {
   const encode = (request: Partial<ChatRequest>): unknown => {
     const whole: ChatRequest = { stream: false, system: [], messages: [], tools: [], stop: [], ...request };
-    return JSON.parse(
-      Buffer.from(openai.encodeRequest({ request: whole, model: 'gpt-x' }).body).toString('utf8'),
-    );
+    const inexpressible = new Inexpressible({ drop: false });
+    const { body } = chatCompletions.encodeRequest({ request: whole, model: 'gpt-x', inexpressible });
+    return JSON.parse(Buffer.from(body).toString('utf8'));
   };
   const text = (words: string) => ({ type: 'text' as const, text: words });
   const image = {
@@ -121,7 +122,7 @@ describe('a request translated for OpenAI', () => {
     });
   });
 
-  it('has calls, then their results, then the images of the results and what the user adds', () => {
+  it('has calls, then their results, then what else they hold and what the user adds', () => {
     const result = { type: 'tool_result' as const, isError: false };
     expect(
       encode({
@@ -144,7 +145,7 @@ describe('a request translated for OpenAI', () => {
           content: null,
           tool_calls: [{ id: 'a', type: 'function', function: { name: 'f', arguments: '{}' } }],
         },
-        { role: 'tool', tool_call_id: 'a', content: 'The images follow.' },
+        { role: 'tool', tool_call_id: 'a', content: 'What it holds follows.' },
         { role: 'tool', tool_call_id: 'b', content: 'Error: broke' },
         { role: 'user', content: [{ type: 'text' }, { type: 'image_url' }] },
         { role: 'user', content: 'And now?' },

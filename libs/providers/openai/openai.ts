@@ -1,6 +1,6 @@
 import { objectOf } from '../json-fields.ts';
 import { findJsonMember, replaceJsonMembers } from '../json-members.ts';
-import type { Provider } from '../provider.ts';
+import type { ChatWire, Provider } from '../provider.ts';
 import { readHeader } from '../upstream-failure.ts';
 import { decodeOpenaiFailure } from './failure.ts';
 import { encodeOpenaiRequest } from './request.ts';
@@ -20,13 +20,10 @@ const askForUsage = (body: Uint8Array): { members: Record<string, unknown>; usag
   return { members: { stream_options: { ...given, include_usage: true } }, usageInjected: true };
 };
 
-/** OpenAI's Chat Completions API: https://platform.openai.com/docs/api-reference/chat */
-export const openai: Provider = {
-  id: 'openai',
+/** The Chat Completions API: https://platform.openai.com/docs/api-reference/chat */
+export const chatCompletions: ChatWire = {
+  operation: 'chat',
   surface: 'openai-chat',
-  baseUrl: 'https://api.openai.com/v1',
-  authorize: (secret) => ({ authorization: `Bearer ${secret}` }),
-  keyCheck: { path: '/models', headers: {} },
   encodePassThrough: ({ body, model, stream }) => {
     const { members, usageInjected } = stream ? askForUsage(body) : { members: {}, usageInjected: false };
     return {
@@ -36,14 +33,23 @@ export const openai: Provider = {
       usageInjected,
     };
   },
-  encodeRequest: ({ request, model }) => ({
+  encodeRequest: (input) => ({
     path: PATH,
     headers: HEADERS,
-    body: Buffer.from(JSON.stringify(encodeOpenaiRequest(request, model))),
+    body: Buffer.from(JSON.stringify(encodeOpenaiRequest(input))),
   }),
   decodeResponse: decodeOpenaiResponse,
   readAnswer: readOpenaiAnswer,
   createStreamDecoder: createOpenaiStreamDecoder,
+};
+
+/** OpenAI: https://platform.openai.com/docs/api-reference */
+export const openai: Provider = {
+  id: 'openai',
+  baseUrl: 'https://api.openai.com/v1',
+  authorize: (secret) => ({ authorization: `Bearer ${secret}` }),
+  keyCheck: { path: '/models', headers: {} },
+  wires: [chatCompletions],
   decodeError: decodeOpenaiFailure,
   readRequestId: (headers) => readHeader(headers, 'x-request-id'),
 };

@@ -1,43 +1,66 @@
 import type {
   AssistantMessage,
+  AssistantPart,
+  AudioPart,
   ChatMessage,
   ChatRequest,
+  DocumentPart,
   ImagePart,
   TextPart,
   ToolChoice,
   ToolResultPart,
   UserMessage,
 } from '#contracts/inference';
+import type { TranslatedInput } from '../provider.ts';
+import { findUnwritten, refusePart } from '../request-fields.ts';
 
-const encodePart = (part: TextPart | ImagePart) => {
-  if (part.type === 'text') return { type: 'text', text: part.text };
-  const { source } = part;
-  const url = source.kind === 'url' ? source.url : `data:${source.mediaType};base64,${source.data}`;
-  return { type: 'image_url', image_url: { url } };
+type ContentPart = TextPart | ImagePart | DocumentPart | AudioPart;
+
+const encodeDocument = ({ source, title }: DocumentPart) => {
+  if (source.kind === 'text') return { type: 'text', text: source.text };
+  if (source.kind === 'url') return refusePart('document', 'Send its content instead of a URL.');
+  const data = `data:${source.mediaType};base64,${source.data}`;
+  return { type: 'file', file: { filename: title ?? 'document', file_data: data } };
+};
+
+const encodePart = (part: ContentPart) => {
+  switch (part.type) {
+    case 'text':
+      return { type: 'text', text: part.text };
+    case 'image': {
+      const { source, detail } = part;
+      const url = source.kind === 'url' ? source.url : `data:${source.mediaType};base64,${source.data}`;
+      return { type: 'image_url', image_url: { url, ...(detail !== undefined && { detail }) } };
+    }
+    case 'document':
+      return encodeDocument(part);
+    case 'audio':
+      return { type: 'input_audio', input_audio: { data: part.data, format: part.format } };
+  }
 };
 
 /** One text stays a text: not every compatible server takes a list. */
-const encodeContent = (parts: readonly (TextPart | ImagePart)[]) => {
+const encodeContent = (parts: readonly ContentPart[]) => {
   const [only, ...more] = parts;
   return only?.type === 'text' && more.length === 0 ? only.text : parts.map(encodePart);
 };
 
-const isImage = (part: TextPart | ImagePart): part is ImagePart => part.type === 'image';
+const isAttachment = (part: ContentPart): part is ImagePart | DocumentPart => part.type !== 'text';
 
-/** A tool message holds text only: images of results follow in a message of the user. */
+/** A tool message holds text only: what else results hold follows in a message of the user. */
 const encodeToolResults = (results: readonly ToolResultPart[]): object[] => [
   ...results.map(({ toolCallId, content, isError }) => {
     const texts = content.map((part) => (part.type === 'text' ? part.text : '')).join('');
-    const text = texts === '' && content.some(isImage) ? 'The images follow.' : texts;
+    const text = texts === '' && content.some(isAttachment) ? 'What it holds follows.' : texts;
     return { role: 'tool', tool_call_id: toolCallId, content: isError ? `Error: ${text}` : text };
   }),
   ...results
-    .filter(({ content }) => content.some(isImage))
+    .filter(({ content }) => content.some(isAttachment))
     .map(({ toolCallId, content }) => ({
       role: 'user',
       content: [
-        { type: 'text', text: `Images of the result of ${toolCallId}:` },
-        ...content.filter(isImage).map(encodePart),
+        { type: 'text', text: `What the result of ${toolCallId} holds:` },
+        ...content.filter(isAttachment).map(encodePart),
       ],
     })),
 ];
@@ -51,12 +74,18 @@ const encodeUserMessage = ({ content }: UserMessage): object[] => {
   ];
 };
 
+const textOf = (parts: readonly AssistantPart[], type: 'text' | 'refusal'): string =>
+  parts.map((part) => (part.type === type ? part.text : '')).join('');
+
+/** What the model thought has no place here: the API leaves it out of later turns, too. */
 const encodeAssistantMessage = ({ content }: AssistantMessage): object => {
-  const text = content.map((part) => (part.type === 'text' ? part.text : '')).join('');
+  const text = textOf(content, 'text');
+  const refusal = textOf(content, 'refusal');
   const calls = content.filter((part) => part.type === 'tool_call');
   return {
     role: 'assistant',
-    content: text === '' && calls.length > 0 ? null : text,
+    content: text === '' && (calls.length > 0 || refusal !== '') ? null : text,
+    ...(refusal !== '' && { refusal }),
     ...(calls.length > 0 && {
       tool_calls: calls.map(({ id, name, argumentsJson }) => ({
         id,
@@ -73,8 +102,25 @@ const encodeMessage = (message: ChatMessage): object[] =>
 const encodeToolChoice = (choice: ToolChoice) =>
   choice.type === 'tool' ? { type: 'function', function: { name: choice.name } } : choice.type;
 
-/** The body of `POST /chat/completions`. `topK` has no field there and is left out. */
-export const encodeOpenaiRequest = (request: ChatRequest, model: string): object => ({
+const WRITTEN: ReadonlySet<keyof ChatRequest> = new Set<keyof ChatRequest>([
+  'parallelToolCalls',
+  'maxOutputTokens',
+  'temperature',
+  'topP',
+  'endUser',
+]);
+
+/** The body of `POST /chat/completions`. */
+export const encodeOpenaiRequest = ({
+  request,
+  model,
+  inexpressible,
+}: TranslatedInput<ChatRequest>): object => {
+  findUnwritten(request, WRITTEN, inexpressible);
+  return encodeBody(request, model);
+};
+
+const encodeBody = (request: ChatRequest, model: string): object => ({
   model,
   messages: [
     ...(request.system.length > 0 ? [{ role: 'system', content: encodeContent(request.system) }] : []),

@@ -43,9 +43,9 @@ describe('whole chat completions', () => {
     });
   });
 
-  it('tell a refusal as text that ends by the filter', () => {
+  it('tell a refusal, which ends by the filter', () => {
     expect(decodeOpenaiResponse(bodyOf({ content: null, refusal: 'No.' }))).toMatchObject({
-      content: [{ type: 'text', text: 'No.' }],
+      content: [{ type: 'refusal', text: 'No.' }],
       finishReason: 'content_filter',
     });
   });

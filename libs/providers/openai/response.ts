@@ -64,13 +64,15 @@ export const decodeOpenaiResponse = (body: Uint8Array): ChatResponse => {
   const answer = parseObject(body);
   const choice = firstChoice(answer);
   const message = objectOf(choice['message']);
-  const text = textOf(message['content']) ?? textOf(message['refusal']) ?? '';
+  const text = textOf(message['content']) ?? '';
+  const refusal = textOf(message['refusal']) ?? '';
   const facts = factsOf(answer);
   return {
     id: facts.id ?? '',
     model: facts.model ?? '',
     content: [
       ...(text === '' ? [] : [{ type: 'text' as const, text }]),
+      ...(refusal === '' ? [] : [{ type: 'refusal' as const, text: refusal }]),
       ...listOf(message['tool_calls']).map(decodeToolCall),
     ],
     finishReason: facts.finishReason ?? 'stop',

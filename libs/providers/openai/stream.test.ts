@@ -102,9 +102,9 @@ describe('streamed chat completions', () => {
     expect(decodeAll([chunk(delta)]).content).toEqual([true]);
   });
 
-  it('tell a refusal as text that ends by the filter', () => {
+  it('tell a refusal, which ends by the filter', () => {
     expect(decodeAll([chunk({ refusal: 'No.' }), chunk({}, {}, 'stop')]).parts.slice(1)).toEqual([
-      { type: 'text_delta', text: 'No.' },
+      { type: 'refusal_delta', text: 'No.' },
       { type: 'finish', reason: 'content_filter' },
     ]);
   });

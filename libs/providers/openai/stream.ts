@@ -70,8 +70,9 @@ export const createOpenaiStreamDecoder = ({ usageInjected }: { usageInjected: bo
     const parts: StreamPart[] = [];
     const refusal = textOf(delta['refusal']) ?? '';
     refused ||= refusal !== '';
-    const text = (textOf(delta['content']) ?? '') + refusal;
+    const text = textOf(delta['content']) ?? '';
     if (text !== '') parts.push({ type: 'text_delta', text });
+    if (refusal !== '') parts.push({ type: 'refusal_delta', text: refusal });
     parts.push(...listOf(delta['tool_calls']).flatMap(decodeToolCall));
     const reason = textOf(choice['finish_reason']);
     if (reason !== null) {

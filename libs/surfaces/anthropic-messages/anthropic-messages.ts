@@ -1,13 +1,20 @@
-import type { Surface } from '../surface.ts';
+import type { ChatSurface } from '../surface.ts';
 import { encodeAnthropicError, encodeAnthropicStreamError } from './errors.ts';
 import { decodeAnthropicRequest, readAnthropicRequest } from './request.ts';
 import { encodeAnthropicResponse } from './response.ts';
 import { createAnthropicStreamEncoder } from './stream.ts';
 
 /** Anthropic's Messages dialect: https://docs.claude.com/en/api/messages */
-export const anthropicMessages: Surface = {
+export const anthropicMessages: ChatSurface = {
   id: 'anthropic-messages',
+  operation: 'chat',
   forwardedHeaders: ['anthropic-version', 'anthropic-beta'],
+  paramNames: {
+    maxOutputTokens: 'max_tokens',
+    stop: 'stop_sequences',
+    endUser: 'metadata.user_id',
+    parallelToolCalls: 'tool_choice.disable_parallel_tool_use',
+  },
   readRequest: readAnthropicRequest,
   decodeRequest: decodeAnthropicRequest,
   encodeResponse: encodeAnthropicResponse,

@@ -1,7 +1,7 @@
 import type {
   AssistantMessage,
   ImagePart,
-  ImageSource,
+  BinarySource,
   TextPart,
   ToolCallPart,
   ToolResultPart,
@@ -17,7 +17,7 @@ import {
   type JsonObject,
 } from '../field-reader.ts';
 
-const readSource = (value: unknown, param: string): ImageSource => {
+const readSource = (value: unknown, param: string): BinarySource => {
   const source = readObject(value, param);
   switch (source['type']) {
     case 'url':

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { FloError } from '#domain/errors';
+import { Inexpressible } from '#domain/inexpressible';
 import { decodeAnthropicRequest, readAnthropicRequest } from './request.ts';
 
 const BODY = {
@@ -27,6 +28,7 @@ describe('what admission reads of a message request', () => {
     expect(readAnthropicRequest(BODY)).toEqual({
       model: 'anthropic/claude-haiku-4-5',
       stream: false,
+      streamFraming: 'sse',
       maxOutputTokens: 100,
       endUser: null,
       metadata: {},
@@ -68,9 +70,16 @@ describe('what admission reads of a message request', () => {
   });
 });
 
+const decode = (body: object) =>
+  decodeAnthropicRequest({
+    body,
+    stream: 'stream' in body,
+    inexpressible: new Inexpressible({ drop: false }),
+  });
+
 describe('message requests in canonical form', () => {
   it('hold everything a request can ask of any provider', () => {
-    const request = decodeAnthropicRequest({
+    const request = decode({
       ...BODY,
       stream: true,
       system: [{ type: 'text', text: 'Be brief.', cache_control: { type: 'ephemeral' } }],
@@ -176,7 +185,7 @@ describe('message requests in canonical form', () => {
       { type: 'tool', name: 'look' },
     ],
   ])('choose tools by %j', (choice, expected) => {
-    expect(decodeAnthropicRequest({ ...BODY, tool_choice: choice }).toolChoice).toEqual(expected);
+    expect(decode({ ...BODY, tool_choice: choice }).toolChoice).toEqual(expected);
   });
 
   const say = (role: string, block: object) => ({ messages: [{ role, content: [block] }] });
@@ -220,6 +229,6 @@ describe('message requests in canonical form', () => {
     ],
     ['messages.0.content.0.input', say('assistant', { type: 'tool_use', id: 'a', name: 'b', input: '{}' })],
   ])('refuse %s by name where it cannot be expressed', (param, changes) => {
-    expect(paramOf(() => decodeAnthropicRequest({ ...BODY, ...changes }))).toBe(param);
+    expect(paramOf(() => decode({ ...BODY, ...changes }))).toBe(param);
   });
 });

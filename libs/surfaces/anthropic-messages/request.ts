@@ -1,5 +1,6 @@
 import type { ChatRequest, ToolChoice, ToolDefinition } from '#contracts/inference';
 import {
+  findInexpressible,
   isObject,
   optional,
   readBody,
@@ -13,10 +14,9 @@ import {
   readSchema,
   readText,
   refuse,
-  refuseInexpressible,
   type JsonObject,
 } from '../field-reader.ts';
-import type { ClientRequest } from '../surface.ts';
+import type { ClientRequest, DecodeInput } from '../surface.ts';
 import { readMessage, readSystem } from './content.ts';
 
 const NO_METADATA = Object.freeze({});
@@ -43,6 +43,7 @@ export const readAnthropicRequest = (value: unknown): ClientRequest => {
   return {
     model,
     stream: optional(body, 'stream', readBoolean) ?? false,
+    streamFraming: 'sse',
     maxOutputTokens,
     endUser: readEndUser(body),
     metadata: NO_METADATA,
@@ -102,10 +103,10 @@ const CHANGES_NOTHING: Readonly<Record<string, (value: unknown) => boolean>> = {
 };
 
 /** Throws `FloError` `invalid_request` that names what the canonical form cannot hold. */
-export const decodeAnthropicRequest = (value: unknown): ChatRequest => {
-  const { stream, maxOutputTokens, endUser } = readAnthropicRequest(value);
+export const decodeAnthropicRequest = ({ body: value, stream, inexpressible }: DecodeInput): ChatRequest => {
+  const { maxOutputTokens, endUser } = readAnthropicRequest(value);
   const body = readBody(value);
-  refuseInexpressible(body, EXPRESSIBLE, CHANGES_NOTHING);
+  findInexpressible(body, EXPRESSIBLE, CHANGES_NOTHING, inexpressible);
   const toolChoice = optional(body, 'tool_choice', readToolChoice);
   const oneCallOnly = optional(
     optional(body, 'tool_choice', readObject) ?? {},

@@ -1,4 +1,4 @@
-import type { ChatResponse, FinishReason, ToolCallPart } from '#contracts/inference';
+import type { AssistantPart, ChatResponse, FinishReason, ToolCallPart } from '#contracts/inference';
 import type { Usage } from '#contracts/usage';
 import { isObject } from '../field-reader.ts';
 
@@ -54,16 +54,24 @@ const decodeArguments = ({ argumentsJson }: ToolCallPart): object => {
   }
 };
 
+const encodePart = (part: AssistantPart): object[] => {
+  switch (part.type) {
+    case 'text':
+    case 'refusal':
+      return [{ type: 'text', text: part.text }];
+    case 'reasoning':
+      return [];
+    case 'tool_call':
+      return [{ type: 'tool_use', id: part.id, name: part.name, input: decodeArguments(part) }];
+  }
+};
+
 export const encodeAnthropicResponse = (response: ChatResponse): object => ({
   id: response.id,
   type: 'message',
   role: 'assistant',
   model: response.model,
-  content: response.content.map((part) =>
-    part.type === 'text'
-      ? { type: 'text', text: part.text }
-      : { type: 'tool_use', id: part.id, name: part.name, input: decodeArguments(part) },
-  ),
+  content: response.content.flatMap(encodePart),
   stop_reason: encodeStopReason(response.finishReason),
   stop_sequence: response.stopSequence ?? null,
   usage: encodeUsage(response.usage),

@@ -84,7 +84,13 @@ export const createAnthropicStreamEncoder = (): StreamEncoder => {
   const encodeAfterStart = (part: Exclude<StreamPart, { type: 'start' | 'usage' }>): string => {
     switch (part.type) {
       case 'text_delta':
+      case 'refusal_delta':
         return encodeText(part.text);
+      case 'reasoning_delta':
+      case 'reasoning_seal':
+      case 'citation':
+      case 'logprobs':
+        return '';
       case 'tool_call_start':
         return startBlock(part.index, { type: 'tool_use', id: part.id, name: part.name, input: {} });
       case 'tool_call_delta':

@@ -2,9 +2,10 @@ import { describe, expect, it } from 'vitest';
 import type { ChatResponse, StreamPart } from '#contracts/inference';
 import type { Usage } from '#contracts/usage';
 import { FloError } from '#domain/errors';
+import type { EncodeContext } from '../surface.ts';
 import { openaiChat } from './openai-chat.ts';
 
-const CONTEXT = { createdAtMs: 1_700_000_000_999 };
+const CONTEXT: EncodeContext = { createdAtMs: 1_700_000_000_999, streamFraming: 'sse' };
 const USAGE: Usage = {
   source: 'provider',
   tokens: { input: 5, cache_read: 3, cache_write_5m: 2, output: 7 },
@@ -155,7 +156,7 @@ describe('an error in the dialect', () => {
   });
 
   it('ends a stream as one event', () => {
-    const text = openaiChat.encodeStreamError(new FloError('cut_stream', 'It broke off.'), 'req_1');
+    const text = openaiChat.encodeStreamError(new FloError('cut_stream', 'It broke off.'), 'req_1', 'sse');
     expect(text.startsWith('data: ') && text.endsWith('\n\n')).toBe(true);
     expect(JSON.parse(text.slice('data: '.length))).toMatchObject({
       error: { message: 'It broke off.', type: 'server_error', param: null, code: 'cut_stream' },

@@ -1,13 +1,15 @@
-import type { Surface } from '../surface.ts';
+import type { ChatSurface } from '../surface.ts';
 import { encodeOpenaiError, encodeOpenaiStreamError } from './errors.ts';
 import { decodeOpenaiRequest, readOpenaiRequest } from './request.ts';
 import { encodeOpenaiResponse } from './response.ts';
 import { createOpenaiStreamEncoder } from './stream.ts';
 
 /** OpenAI's Chat Completions dialect: https://platform.openai.com/docs/api-reference/chat */
-export const openaiChat: Surface = {
+export const openaiChat: ChatSurface = {
   id: 'openai-chat',
+  operation: 'chat',
   forwardedHeaders: [],
+  paramNames: { maxOutputTokens: 'max_completion_tokens', endUser: 'user' },
   readRequest: readOpenaiRequest,
   decodeRequest: decodeOpenaiRequest,
   encodeResponse: encodeOpenaiResponse,

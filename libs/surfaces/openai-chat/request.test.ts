@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { Inexpressible } from '#domain/inexpressible';
 import { openaiChat } from './openai-chat.ts';
+import { readOpenaiRequest } from './request.ts';
 
 const USER = { role: 'user', content: 'Hi' };
 const body = (rest: object = {}) => ({ model: 'anthropic/claude-x', messages: [USER], ...rest });
@@ -9,23 +11,31 @@ describe('what admission reads of a chat completion request', () => {
   it('is the model and what bears on admission', () => {
     const metadata = { team: 'search' };
     expect(
-      openaiChat.readRequest(
+      readOpenaiRequest(
         body({ stream: true, max_completion_tokens: 9, user: 'ada', metadata, new_field: {} }),
       ),
-    ).toEqual({ model: 'anthropic/claude-x', stream: true, maxOutputTokens: 9, endUser: 'ada', metadata });
+    ).toEqual({
+      model: 'anthropic/claude-x',
+      stream: true,
+      streamFraming: 'sse',
+      maxOutputTokens: 9,
+      endUser: 'ada',
+      metadata,
+    });
   });
 
   it('takes absent and null for the same, and the older name of the bound', () => {
     const plain = {
       model: 'anthropic/claude-x',
       stream: false,
+      streamFraming: 'sse',
       maxOutputTokens: null,
       endUser: null,
       metadata: {},
     };
-    expect(openaiChat.readRequest(body())).toEqual(plain);
+    expect(readOpenaiRequest(body())).toEqual(plain);
     expect(
-      openaiChat.readRequest(
+      readOpenaiRequest(
         body({
           stream: null,
           max_tokens: null,
@@ -36,7 +46,7 @@ describe('what admission reads of a chat completion request', () => {
         }),
       ),
     ).toEqual(plain);
-    expect(openaiChat.readRequest(body({ max_tokens: 5 })).maxOutputTokens).toBe(5);
+    expect(readOpenaiRequest(body({ max_tokens: 5 })).maxOutputTokens).toBe(5);
   });
 
   it.each([
@@ -58,16 +68,21 @@ describe('what admission reads of a chat completion request', () => {
     [{ metadata: 'a' }, 'metadata'],
     [{ metadata: { team: 1 } }, 'metadata.team'],
   ])('refuses %j and names %s', (rest, param) => {
-    expect(() => openaiChat.readRequest(body(rest))).toThrow(refusalOf(param));
+    expect(() => readOpenaiRequest(body(rest))).toThrow(refusalOf(param));
   });
 
   it.each([null, 'text', [], 7])('refuses the body %j', (value) => {
-    expect(() => openaiChat.readRequest(value)).toThrow('The body must be a JSON object.');
+    expect(() => readOpenaiRequest(value)).toThrow('The body must be a JSON object.');
   });
 });
 
 describe('a chat completion request for another dialect', () => {
-  const decode = (rest: object) => openaiChat.decodeRequest(body(rest));
+  const decode = (rest: object) =>
+    openaiChat.decodeRequest({
+      body: body(rest),
+      stream: 'stream' in rest,
+      inexpressible: new Inexpressible({ drop: false }),
+    });
 
   it('has every option in canonical form', () => {
     const parameters = { type: 'object', properties: { place: { type: 'string' } } };

@@ -3,13 +3,14 @@ import type {
   ChatMessage,
   ChatRequest,
   ImagePart,
-  ImageSource,
+  BinarySource,
   TextPart,
   ToolCallPart,
   ToolChoice,
   ToolDefinition,
 } from '#contracts/inference';
 import {
+  findInexpressible,
   isObject,
   optional,
   readBody,
@@ -23,10 +24,9 @@ import {
   readSchema,
   readText,
   refuse,
-  refuseInexpressible,
   type JsonObject,
 } from '../field-reader.ts';
-import type { ClientRequest } from '../surface.ts';
+import type { ClientRequest, DecodeInput } from '../surface.ts';
 
 const NO_METADATA = Object.freeze({});
 
@@ -51,6 +51,7 @@ export const readOpenaiRequest = (value: unknown): ClientRequest => {
   return {
     model,
     stream: optional(body, 'stream', readBoolean) ?? false,
+    streamFraming: 'sse',
     maxOutputTokens: readMaxTokens(body) ?? null,
     endUser: optional(body, 'user', readText) ?? null,
     metadata: optional(body, 'metadata', readMetadata) ?? NO_METADATA,
@@ -59,7 +60,7 @@ export const readOpenaiRequest = (value: unknown): ClientRequest => {
 
 const DATA_URL = /^data:([a-z0-9.+/-]+);base64,/i;
 
-const readImageUrl = (url: string, param: string): ImageSource => {
+const readImageUrl = (url: string, param: string): BinarySource => {
   const match = DATA_URL.exec(url.slice(0, 200));
   if (match?.[1] !== undefined) {
     return { kind: 'base64', mediaType: match[1].toLowerCase(), data: url.slice(match[0].length) };
@@ -120,7 +121,7 @@ const readAssistant = (message: JsonObject, param: string): AssistantMessage => 
     role: 'assistant',
     content: [
       ...texts.filter(({ text }) => text !== ''),
-      ...(refusal === undefined ? [] : [{ type: 'text' as const, text: refusal }]),
+      ...(refusal === undefined ? [] : [{ type: 'refusal' as const, text: refusal }]),
       ...calls.map((call, index) => readToolCall(call, `${param}.tool_calls.${index}`)),
     ],
   };
@@ -235,9 +236,9 @@ const readStop = (value: unknown, param: string): string[] =>
     ? [value]
     : readList(value, param).map((stop, index) => readText(stop, `${param}.${index}`));
 
-export const decodeOpenaiRequest = (value: unknown): ChatRequest => {
+export const decodeOpenaiRequest = ({ body: value, stream, inexpressible }: DecodeInput): ChatRequest => {
   const body = readBody(value);
-  refuseInexpressible(body, EXPRESSIBLE, CHANGES_NOTHING);
+  findInexpressible(body, EXPRESSIBLE, CHANGES_NOTHING, inexpressible);
   const decoded: Decoded = { system: [], messages: [] };
   readMessages(body).forEach((message, index) => addMessage(decoded, message, `messages.${index}`));
   if (decoded.messages.length === 0) refuse('messages', 'must hold a message of the user.');
@@ -249,7 +250,7 @@ export const decodeOpenaiRequest = (value: unknown): ChatRequest => {
   const topP = optional(body, 'top_p', readNumber);
   const endUser = optional(body, 'user', readText);
   return {
-    stream: optional(body, 'stream', readBoolean) ?? false,
+    stream,
     ...decoded,
     tools: tools.map((tool, index) => readTool(tool, `tools.${index}`)),
     ...(toolChoice !== undefined && { toolChoice }),

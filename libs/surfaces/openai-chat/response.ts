@@ -36,7 +36,10 @@ export const encodeUsage = ({ tokens, reasoning }: Usage) => {
 export const createdSeconds = ({ createdAtMs }: EncodeContext): number => Math.floor(createdAtMs / 1_000);
 
 export const encodeOpenaiResponse = (response: ChatResponse, context: EncodeContext) => {
-  const text = response.content.map((part) => (part.type === 'text' ? part.text : '')).join('');
+  const textOf = (type: 'text' | 'refusal'): string =>
+    response.content.map((part) => (part.type === type ? part.text : '')).join('');
+  const text = textOf('text');
+  const refusal = textOf('refusal');
   const calls = response.content.filter((part) => part.type === 'tool_call');
   return {
     id: response.id,
@@ -48,8 +51,8 @@ export const encodeOpenaiResponse = (response: ChatResponse, context: EncodeCont
         index: 0,
         message: {
           role: 'assistant',
-          content: text === '' && calls.length > 0 ? null : text,
-          refusal: null,
+          content: text === '' && (calls.length > 0 || refusal !== '') ? null : text,
+          refusal: refusal === '' ? null : refusal,
           ...(calls.length > 0 && {
             tool_calls: calls.map(({ id, name, argumentsJson }) => ({
               id,

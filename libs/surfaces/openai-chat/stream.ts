@@ -36,6 +36,13 @@ export const createOpenaiStreamEncoder = (body: unknown, context: EncodeContext)
           return choice({ role: 'assistant', content: '', refusal: null });
         case 'text_delta':
           return choice({ content: part.text });
+        case 'refusal_delta':
+          return choice({ refusal: part.text });
+        case 'reasoning_delta':
+        case 'reasoning_seal':
+        case 'citation':
+        case 'logprobs':
+          return '';
         case 'tool_call_start': {
           const call = { name: part.name, arguments: '' };
           return choice({

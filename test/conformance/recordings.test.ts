@@ -7,11 +7,11 @@ import type { FinishReason, StreamPart } from '#contracts/inference';
 import type { TokenClass, Usage } from '#contracts/usage';
 import type { ProviderId } from '#contracts/vocabulary';
 import { ERROR_CATALOGUE, FloError, type ErrorCode } from '#domain/errors';
-import { listOf, objectOf, textOf, type JsonObject } from './json-fields.ts';
-import { providerOf } from './registry.ts';
-import { createSseReader, type SseEvent } from './sse.ts';
+import { CHAT_WIRES } from './chat-wires.ts';
+import { listOf, objectOf, textOf, type JsonObject } from '#providers/json-fields';
+import { providerOf } from '#providers/registry';
+import { createSseReader, type SseEvent } from '#providers/sse';
 
-// oxlint-disable-next-line node/no-process-env -- only this test knows the folder.
 const folder = process.env['FLO2_WIRE_RECORDINGS'];
 
 const count = z.number().default(0);
@@ -179,6 +179,8 @@ type ReadStream = { events: SseEvent[]; parts: StreamPart[]; failure: unknown };
 
 describe.each(Object.keys(WIRES) as ProviderId[])('recorded answers of %s', (id) => {
   const provider = providerOf(id);
+  const codec = CHAT_WIRES.find(({ name }) => name.startsWith(id))?.wire;
+  if (codec === undefined) throw new TypeError(`no wire of ${id}`);
   const wire = WIRES[id];
   const answers = readRecordings(id, wire.api);
 
@@ -189,7 +191,7 @@ describe.each(Object.keys(WIRES) as ProviderId[])('recorded answers of %s', (id)
 
   it.each(answers.filter(({ file }) => file.endsWith('.json')))('$file is read whole', ({ body, meta }) => {
     const answer = objectOf(JSON.parse(body.toString('utf8')));
-    const facts = provider.readAnswer(body);
+    const facts = codec.readAnswer(body);
     expect(facts).toMatchObject({
       id: answer['id'],
       model: answer['model'],
@@ -206,7 +208,7 @@ describe.each(Object.keys(WIRES) as ProviderId[])('recorded answers of %s', (id)
       const text = body.toString('utf8');
       const lines = readDataLines(text);
       const reader = createSseReader({ maxEventBytes: 1_000_000 });
-      const decoder = provider.createStreamDecoder({ usageInjected: false });
+      const decoder = codec.createStreamDecoder({ usageInjected: false });
       const stream: ReadStream = { events: [], parts: [], failure: null };
       const chunks = Array.from({ length: Math.ceil(body.length / 61) }, (_, index) =>
         body.subarray(index * 61, index * 61 + 61),
@@ -247,14 +249,15 @@ describe.each(Object.keys(WIRES) as ProviderId[])('recorded answers of %s', (id)
         expect(facts.usage.source).toBe(isWhole ? 'provider' : 'provider_partial');
       }
 
-      const told = (type: 'text_delta' | 'tool_call_delta'): string =>
+      const told = (...types: StreamPart['type'][]): string =>
         stream.parts
           .map((part) => {
-            if (part.type !== type) return '';
-            return part.type === 'text_delta' ? part.text : part.argumentsDelta;
+            if (!types.includes(part.type)) return '';
+            if (part.type === 'tool_call_delta') return part.argumentsDelta;
+            return part.type === 'text_delta' || part.type === 'refusal_delta' ? part.text : '';
           })
           .join('');
-      expect(told('text_delta')).toBe(lines.map(wire.textOfEvent).join(''));
+      expect(told('text_delta', 'refusal_delta')).toBe(lines.map(wire.textOfEvent).join(''));
       if (!/server_tool_use|mcp_tool_use/.test(text)) {
         const callCount = stream.parts.filter(({ type }) => type === 'tool_call_start').length;
         const sent = lines.map(wire.argumentsOfEvent).join('');
@@ -262,7 +265,9 @@ describe.each(Object.keys(WIRES) as ProviderId[])('recorded answers of %s', (id)
         expect(told('tool_call_delta')).toBe(sent === '' && callCount > 0 ? '{}' : sent);
       }
       expect(content === '').toBe(
-        stream.parts.every(({ type }) => type !== 'text_delta' && type !== 'tool_call_start'),
+        stream.parts.every(
+          ({ type }) => type !== 'text_delta' && type !== 'refusal_delta' && type !== 'tool_call_start',
+        ),
       );
 
       const passedOn = stream.events.map((event) => event.text).join('');

@@ -5,10 +5,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ChatMessage, ChatRequest } from '#contracts/inference';
-import { PROVIDER_IDS, type ProviderId } from '#contracts/vocabulary';
-import { surfaceOf } from '#surfaces/registry';
-import type { Provider } from './provider.ts';
-import { providerOf } from './registry.ts';
+import type { SurfaceId } from '#contracts/vocabulary';
+import { Inexpressible } from '#domain/inexpressible';
+import { CHAT_PAIRS, CHAT_WIRES, chatSurfaceOf } from './chat-wires.ts';
+import type { ChatWire } from '#providers/provider';
 
 const RUNS = { seed: 11, numRuns: 150 };
 
@@ -101,14 +101,14 @@ const joinTurns = (messages: readonly ChatMessage[]): ChatMessage[] => {
 };
 
 /** Without what the dialect has no field for. */
-const KEPT: Readonly<Record<ProviderId, (request: ChatRequest) => ChatRequest>> = {
-  openai: (request) => {
+const KEPT: Readonly<Partial<Record<SurfaceId, (request: ChatRequest) => ChatRequest>>> = {
+  'openai-chat': (request) => {
     const kept = { ...request };
     delete kept.topK;
     return kept;
   },
   // Whether calls may be parallel is said with the choice there, and not where none may be made.
-  anthropic: (request) => {
+  'anthropic-messages': (request) => {
     if (request.parallelToolCalls !== false) return request;
     const kept: ChatRequest = { ...request, toolChoice: request.toolChoice ?? { type: 'auto' } };
     if (kept.toolChoice?.type === 'none') delete kept.parallelToolCalls;
@@ -116,26 +116,30 @@ const KEPT: Readonly<Record<ProviderId, (request: ChatRequest) => ChatRequest>> 
   },
 };
 
+const keptBy = ({ surface }: ChatWire, request: ChatRequest): ChatRequest =>
+  KEPT[surface]?.(request) ?? request;
+
 const joined = (request: ChatRequest): ChatRequest => ({
   ...request,
   messages: joinTurns(request.messages),
 });
 
-const sendRequest = (provider: Provider, request: ChatRequest): unknown => {
-  const { body } = provider.encodeRequest({ request, model: 'a-model' });
+const sendRequest = (wire: ChatWire, request: ChatRequest): unknown => {
+  const inexpressible = new Inexpressible({ drop: true });
+  const { body } = wire.encodeRequest({ request, model: 'a-model', inexpressible });
   return JSON.parse(Buffer.from(body).toString('utf8'));
 };
 
-describe.each(PROVIDER_IDS)('the dialect of %s', (id) => {
-  const provider = providerOf(id);
-  const surface = surfaceOf(provider.surface);
+const readRequest = (wire: ChatWire, body: unknown, stream: boolean): ChatRequest =>
+  chatSurfaceOf(wire).decodeRequest({ body, stream, inexpressible: new Inexpressible({ drop: false }) });
 
+describe.each(CHAT_WIRES)('the dialect of $name', ({ wire }) => {
   it('keeps a request from the canonical form to the wire and back', () => {
     fc.assert(
       fc.property(chatRequest, (request) => {
-        const wire = sendRequest(provider, request);
-        expect(joined(surface.decodeRequest(wire))).toEqual(joined(KEPT[id](request)));
-        expect(surface.readRequest(wire)).toMatchObject({
+        const body = sendRequest(wire, request);
+        expect(joined(readRequest(wire, body, request.stream))).toEqual(joined(keptBy(wire, request)));
+        expect(chatSurfaceOf(wire).readRequest(body, {})).toMatchObject({
           model: 'a-model',
           stream: request.stream,
           maxOutputTokens: request.maxOutputTokens,
@@ -147,18 +151,13 @@ describe.each(PROVIDER_IDS)('the dialect of %s', (id) => {
   });
 });
 
-describe.each([
-  ['openai', 'anthropic'],
-  ['anthropic', 'openai'],
-] as const)('a client of %s with a model of %s', (own, other) => {
-  const [clientDialect, target] = [providerOf(own), providerOf(other)];
-
+describe.each(CHAT_PAIRS)('a client of $own with a model of $other', ({ clientDialect, target }) => {
   it('asks the model what it wrote', () => {
     fc.assert(
       fc.property(chatRequest, (request) => {
-        const read = surfaceOf(clientDialect.surface).decodeRequest(sendRequest(clientDialect, request));
-        const asked = surfaceOf(target.surface).decodeRequest(sendRequest(target, read));
-        expect(joined(asked)).toEqual(joined(KEPT[other](KEPT[own](request))));
+        const read = readRequest(clientDialect, sendRequest(clientDialect, request), request.stream);
+        const asked = readRequest(target, sendRequest(target, read), request.stream);
+        expect(joined(asked)).toEqual(joined(keptBy(target, keptBy(clientDialect, request))));
       }),
       RUNS,
     );

@@ -6,15 +6,15 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ChatResponse, StreamPart } from '#contracts/inference';
 import type { TokenClass, TokenCounts, Usage } from '#contracts/usage';
-import { PROVIDER_IDS } from '#contracts/vocabulary';
+
 import { FloError } from '#domain/errors';
-import { surfaceOf } from '#surfaces/registry';
-import type { Provider } from './provider.ts';
-import { providerOf } from './registry.ts';
-import { createSseReader, type SseEvent } from './sse.ts';
+import type { EncodeContext } from '#surfaces/surface';
+import { CHAT_PAIRS, CHAT_WIRES, chatSurfaceOf } from './chat-wires.ts';
+import type { ChatWire } from '#providers/provider';
+import { createSseReader, type SseEvent } from '#providers/sse';
 
 const RUNS = { seed: 11, numRuns: 150 };
-const CONTEXT = { createdAtMs: 1_700_000_000_000 };
+const CONTEXT: EncodeContext = { createdAtMs: 1_700_000_000_000, streamFraming: 'sse' };
 
 const text = fc.string({ minLength: 1, maxLength: 20, unit: 'grapheme' });
 const name = fc.stringMatching(/^[a-zA-Z0-9_-]{1,12}$/);
@@ -72,6 +72,7 @@ const streamOf = (response: ChatResponse, pieceLength: number): StreamPart[] => 
     if (part.type === 'text') {
       return piecesOf(part.text).map((piece) => ({ type: 'text_delta', text: piece }));
     }
+    if (part.type !== 'tool_call') return [];
     const index = callCount++;
     return [
       { type: 'tool_call_start', index, id: part.id, name: part.name },
@@ -106,9 +107,9 @@ const assemble = (parts: readonly StreamPart[]): ChatResponse['content'] => {
   return [...(said === '' ? [] : [{ type: 'text' as const, text: said }]), ...calls];
 };
 
-const readStream = (provider: Provider, stream: string, pieceLength: number) => {
+const readStream = (wire: ChatWire, stream: string, pieceLength: number) => {
   const reader = createSseReader({ maxEventBytes: 1_000_000 });
-  const decoder = provider.createStreamDecoder({ usageInjected: false });
+  const decoder = wire.createStreamDecoder({ usageInjected: false });
   const bytes = Buffer.from(stream);
   const events: SseEvent[] = [];
   for (let start = 0; start < bytes.length; start += pieceLength) {
@@ -120,8 +121,8 @@ const readStream = (provider: Provider, stream: string, pieceLength: number) => 
 
 const WANTS_USAGE = { stream_options: { include_usage: true } };
 
-const writeStream = (provider: Provider, parts: readonly StreamPart[]): string =>
-  parts.map(surfaceOf(provider.surface).createStreamEncoder(WANTS_USAGE, CONTEXT).encode).join('');
+const writeStream = (wire: ChatWire, parts: readonly StreamPart[]): string =>
+  parts.map(chatSurfaceOf(wire).createStreamEncoder(WANTS_USAGE, CONTEXT).encode).join('');
 
 const expectStream = ({ parts, facts }: ReturnType<typeof readStream>, response: ChatResponse): void => {
   const { id, model, finishReason } = response;
@@ -134,17 +135,16 @@ const expectStream = ({ parts, facts }: ReturnType<typeof readStream>, response:
   expect(totalsOf(facts.usage)).toEqual(totalsOf(response.usage));
 };
 
-describe.each(PROVIDER_IDS)('the dialect of %s', (id) => {
-  const provider = providerOf(id);
-  const surface = surfaceOf(provider.surface);
+describe.each(CHAT_WIRES)('the dialect of $name', ({ wire }) => {
+  const surface = chatSurfaceOf(wire);
 
   it('keeps an answer, and every token of it once', () => {
     fc.assert(
       fc.property(chatResponse, (response) => {
         const body = Buffer.from(JSON.stringify(surface.encodeResponse(response, CONTEXT)));
-        expect(tellable(provider.decodeResponse(body))).toEqual(tellable(response));
+        expect(tellable(wire.decodeResponse(body))).toEqual(tellable(response));
         const { id: answerId, finishReason } = response;
-        expect(provider.readAnswer(body)).toMatchObject({ id: answerId, finishReason });
+        expect(wire.readAnswer(body)).toMatchObject({ id: answerId, finishReason });
       }),
       RUNS,
     );
@@ -153,8 +153,8 @@ describe.each(PROVIDER_IDS)('the dialect of %s', (id) => {
   it('keeps a streamed answer, however it is cut', () => {
     fc.assert(
       fc.property(chatResponse, fc.integer({ min: 1, max: 40 }), (response, pieceLength) => {
-        const stream = writeStream(provider, streamOf(response, pieceLength));
-        expectStream(readStream(provider, stream, pieceLength), response);
+        const stream = writeStream(wire, streamOf(response, pieceLength));
+        expectStream(readStream(wire, stream, pieceLength), response);
       }),
       RUNS,
     );
@@ -162,22 +162,17 @@ describe.each(PROVIDER_IDS)('the dialect of %s', (id) => {
 
   it('never makes a broken stream look whole', () => {
     const broken = new FloError('cut_stream', "The provider's answer broke off.");
-    const stream = writeStream(provider, [
+    const stream = writeStream(wire, [
       { type: 'start', id: 'a', model: 'b' },
       { type: 'text_delta', text: 'Half a' },
     ]);
-    expect(readStream(provider, stream, 7).parts.map(({ type }) => type)).not.toContain('end');
-    const told = stream + surface.encodeStreamError(broken, 'req_1');
-    expect(() => readStream(provider, told, 7)).toThrow(broken.message);
+    expect(readStream(wire, stream, 7).parts.map(({ type }) => type)).not.toContain('end');
+    const told = stream + surface.encodeStreamError(broken, 'req_1', 'sse');
+    expect(() => readStream(wire, told, 7)).toThrow(broken.message);
   });
 });
 
-describe.each([
-  ['openai', 'anthropic'],
-  ['anthropic', 'openai'],
-] as const)('a client of %s with a model of %s', (own, other) => {
-  const [clientDialect, target] = [providerOf(own), providerOf(other)];
-
+describe.each(CHAT_PAIRS)('a client of $own with a model of $other', ({ clientDialect, target }) => {
   it('reads the stream that the model sent', () => {
     fc.assert(
       fc.property(chatResponse, fc.integer({ min: 1, max: 40 }), (response, pieceLength) => {
