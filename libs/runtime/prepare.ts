@@ -1,6 +1,7 @@
 /** What happens before a process does anything: its arguments and its environment are judged. */
 import { describeUsage, readFlags, type Flag } from './arguments.ts';
 import { ConfigurationError, readConfiguration, type SettingsOf } from './config.ts';
+import { armFaultPoint } from './fault-point.ts';
 import { KNOWN_VARIABLES } from './settings.ts';
 import { findUnknownVariables } from './unknown-variables.ts';
 
@@ -39,6 +40,7 @@ export const prepare = <Configuration extends object>(
     for (const warning of unknown.warnings) say(`warning: ${warning}`);
     const configuration = readBoth(preparation, unknown.faults);
     preparation.check?.(configuration);
+    armFaultPoint(process.env);
     if (!flags.has('validate')) return { configuration, flags };
     process.stdout.write('configuration is valid\n');
     return null;

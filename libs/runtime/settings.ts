@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { PROVIDER_IDS, providerId, type ProviderId } from '#contracts/vocabulary';
 import { optionalSettingOf, settingOf } from './config.ts';
+import { FAULT_POINT_VARIABLE, FAULT_TESTS_VARIABLE } from './fault-point.ts';
 
 /** A request and its header have to fit one NATS message; flo2's nats-server takes 8 MB. */
 const BODY_LIMIT_MAX_BYTES = 7 * 1024 * 1024;
@@ -167,7 +168,14 @@ export const PROCESS_SETTINGS = {
 };
 
 /** Read by flo2's tests and clients, not by its processes. */
-const READ_ELSEWHERE = ['FLO2_TEST_SERVICES', 'FLO2_WIRE_RECORDINGS', 'FLO2_URL', 'FLO2_API_KEY'];
+const READ_ELSEWHERE = [
+  'FLO2_TEST_SERVICES',
+  'FLO2_WIRE_RECORDINGS',
+  'FLO2_URL',
+  'FLO2_API_KEY',
+  FAULT_POINT_VARIABLE,
+  FAULT_TESTS_VARIABLE,
+];
 
 export const KNOWN_VARIABLES: ReadonlySet<string> = new Set([
   ...Object.values(SETTINGS).map((setting) => setting.variable),

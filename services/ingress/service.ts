@@ -10,6 +10,7 @@ import { createAttemptEventPublisher } from '#nats/attempt-event-publisher';
 import { watchConnection } from '#nats/connection';
 import { createDispatchPublisher } from '#nats/dispatch-queue';
 import { openIngressLine } from '#nats/ingress-line';
+import { faultPoint } from '#runtime/fault-point';
 import { surfaceOf } from '#surfaces/registry';
 import type { Surface } from '#surfaces/surface';
 import { readServerError } from '#web/server';
@@ -90,15 +91,18 @@ export const createIngress = (deps: IngressDeps): Ingress => {
     try {
       refuseIfUnable();
       const { header, release } = await admit(admission, incoming);
+      faultPoint('ingress.authenticated');
       if (response.destroyed) {
         release();
         return;
       }
       open.open(header, writer, release);
       response.once('close', () => open.leave(requestId));
+      faultPoint('ingress.publishing');
       await queue
         .publish({ header, body: incoming.body })
         .catch((error: unknown) => open.failUnqueued(requestId, asFloError(error, requestId)));
+      faultPoint('ingress.published');
     } catch (error) {
       writer.fail(asFloError(error, requestId), 0, null);
     }

@@ -4,6 +4,7 @@ import { attemptEvent, type AttemptEvent } from '#contracts/attempt-event';
 import type { AttemptEventSource, Ledger, PricedEvent, QuarantinedEvent, ReceivedEvent } from '#domain/ports';
 import { priceAttempt } from '#domain/price';
 import type { PriceBook } from '#domain/price-book';
+import { faultPoint } from '#runtime/fault-point';
 
 /** Where metering tells of trouble; pino's shape. */
 export type MeteringLogger = {
@@ -99,7 +100,9 @@ export const consume = async (options: ConsumeOptions): Promise<void> => {
     let recorded = batch.length === 0;
     while (!recorded) {
       try {
+        faultPoint('metering.committing');
         await record(batch, options);
+        faultPoint('metering.committed');
         recorded = true;
       } catch (error) {
         await pause(error, 'the ledger cannot be written');
@@ -116,5 +119,6 @@ export const consume = async (options: ConsumeOptions): Promise<void> => {
     onReachable(true);
     // Only now that they are committed; one whose acknowledgement is lost comes again and is known.
     for (const received of batch) received.ack();
+    if (batch.length > 0) faultPoint('metering.acknowledged');
   }
 };

@@ -10,6 +10,7 @@ import type { UpstreamClient } from '#http/upstream-client';
 import type { AttemptEventPublisher } from '#nats/attempt-event-publisher';
 import type { DispatchPublisher, ReceivedDispatch } from '#nats/dispatch-queue';
 import type { WorkerLine } from '#nats/worker-line';
+import { faultPoint } from '#runtime/fault-point';
 import { CoalescingWriter } from './coalescing-writer.ts';
 import { FrameSender } from './frame-sender.ts';
 import type { RequestInHand } from './requests-in-hand.ts';
@@ -139,8 +140,10 @@ export class DispatchRun {
     });
     // An ingress that is silent may come back: the message stays with the queue.
     if (reply === 'silent') return null;
+    faultPoint('worker.granted');
     this.#acknowledge();
     if (reply === 'gone' || !reply.granted) return null;
+    faultPoint('worker.acknowledged');
     this.#attempts = attemptNumber;
     this.#grantedAtMs = this.#deps.clock.nowMs();
     return { attemptId, frames: new FrameSender(line, ingressId, { requestId, attemptNumber }) };
@@ -170,6 +173,7 @@ export class DispatchRun {
       writer,
     }).run();
     this.#request.writer = null;
+    faultPoint('worker.event_publishing');
     events.publish(
       reportedEvent(this.#header, {
         attemptId,
@@ -192,6 +196,7 @@ export class DispatchRun {
         endedAtMs: result.endedAtMs,
       }),
     );
+    faultPoint('worker.event_published');
     return result;
   }
 
@@ -276,7 +281,9 @@ export class DispatchRun {
     const { dispatch } = this.#received;
     const header = { ...this.#header, step, firstAttempt: this.#attempts + 1 };
     try {
+      faultPoint('worker.handing_over');
       await this.#deps.queue.publish({ header, body: dispatch.body });
+      faultPoint('worker.handed_over');
     } catch (failure) {
       const { requestId } = header;
       const reason = failure instanceof FloError ? failure.code : 'internal';

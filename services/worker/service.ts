@@ -6,6 +6,7 @@ import { createUpstreamClient } from '#http/upstream-client';
 import { createAttemptEventPublisher } from '#nats/attempt-event-publisher';
 import { createDispatchPublisher, openDispatchSource, type ReceivedDispatch } from '#nats/dispatch-queue';
 import { openWorkerLine } from '#nats/worker-line';
+import { faultPoint } from '#runtime/fault-point';
 import { cacheCredentials } from './credential-cache.ts';
 import { DispatchRun, type DispatchRunDeps } from './dispatch-run.ts';
 import { pull, Slots } from './pull-loop.ts';
@@ -49,6 +50,7 @@ export const createWorker = (deps: WorkerDeps): Worker => {
   const handleWith =
     (run: DispatchRunDeps) =>
     async (received: ReceivedDispatch): Promise<void> => {
+      faultPoint('worker.fetched');
       const { header } = received.dispatch;
       const { requestId, ingressId, deadlineAtMs } = header;
       const step = header.plan.steps[header.step];

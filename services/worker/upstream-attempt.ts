@@ -8,6 +8,7 @@ import type { Clock, ProviderCredential } from '#domain/ports';
 import type { UpstreamAnswer, UpstreamClient } from '#http/upstream-client';
 import type { AnswerFacts } from '#providers/provider';
 import { createSseReader, type SseEvent } from '#providers/sse';
+import { faultPoint } from '#runtime/fault-point';
 import { abortError } from './attempt-limits.ts';
 import type { CoalescingWriter } from './coalescing-writer.ts';
 import type { TranslatedEvent, Translation } from './translation.ts';
@@ -145,6 +146,7 @@ export class UpstreamAttempt {
       body: call.body,
       signal: this.#controller.signal,
     });
+    faultPoint('worker.headers');
     this.#firstByteAtMs = clock.nowMs();
     this.#upstreamStatus = answer.status;
     this.#upstreamRequestId = provider.readRequestId(answer.headers);
@@ -183,7 +185,10 @@ export class UpstreamAttempt {
     const relay = async ({ text, content, end }: TranslatedEvent): Promise<void> => {
       ended ||= end;
       if (content && this.#firstTokenAtMs === null) this.#firstTokenAtMs = this.#input.clock.nowMs();
-      if (this.#committed) return writer.write(text, this.#controller.signal);
+      if (this.#committed) {
+        faultPoint('worker.streaming');
+        return writer.write(text, this.#controller.signal);
+      }
       held += text;
       if (held.length > HELD_CHARACTERS_MAX) throw malformed('it says nothing, at length');
       if (!content && !end) return;
@@ -205,6 +210,7 @@ export class UpstreamAttempt {
     }
     if (!ended) throw new FloError('cut_stream', "The provider's answer broke off before its end.");
     writer.flush();
+    faultPoint('worker.last_token');
     return null;
   }
 
