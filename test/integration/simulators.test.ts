@@ -30,7 +30,10 @@ beforeAll(async () => {
   anthropic = new Anthropic({ apiKey: 'sk-ant-test', baseURL: simulator.url, maxRetries: 0 });
 });
 afterAll(() => simulator.close());
-afterEach(() => simulator.clearBehaviours());
+afterEach(() => {
+  simulator.clearBehaviours();
+  simulator.clearLimits();
+});
 
 const user = (content: string) => [{ role: 'user' as const, content }];
 const chat = (model: string, content = 'echo: hi there') =>
@@ -570,6 +573,41 @@ describe('behaviour on demand', () => {
     const last = lastCall().sequence;
     const log = await fetch(`${simulator.url}/__log?after=${last - 1}`);
     expect(await log.json()).toMatchObject({ calls: [{ sequence: last, status: 500 }] });
+  });
+
+  it('holds a key to its limits, says what is left and how long to wait', async () => {
+    simulator.setLimits({ match: { key: 'sk-test' }, limits: { requestsPerMinute: 120, burstSeconds: 1 } });
+    const first = await chat('gpt-4o-mini').withResponse();
+    expect(first.response.headers.get('x-ratelimit-limit-requests')).toBe('120');
+    expect(first.response.headers.get('x-ratelimit-remaining-requests')).toBe('1');
+    await chat('gpt-4o-mini');
+    const refused = await errorOf(chat('gpt-4o-mini'));
+    expect(refused).toBeInstanceOf(OpenAI.RateLimitError);
+    const { headers, code } = refused as InstanceType<typeof OpenAI.RateLimitError>;
+    expect(code).toBe('rate_limit_exceeded');
+    const waitMs = Number(headers?.get('retry-after-ms'));
+    expect(waitMs).toBeGreaterThan(0);
+    expect(waitMs).toBeLessThanOrEqual(500);
+    expect(headers?.get('x-ratelimit-remaining-requests')).toBe('0');
+    expect(lastCall()).toMatchObject({ status: 429, limitedBy: 'requests', tokens: {} });
+    await expect(send('claude-haiku-4-5')).resolves.toBeDefined();
+  });
+
+  it('counts the tokens of prompt and answer against a limit, and says where no wait helps', async () => {
+    simulator.setLimits({ match: { provider: 'anthropic' }, limits: { tokensPerMinute: 20 } });
+    const { response } = await send('claude-haiku-4-5').withResponse();
+    expect(response.headers.get('anthropic-ratelimit-tokens-remaining')).toBe('11');
+    await send('claude-haiku-4-5');
+    const refused = await errorOf(send('claude-haiku-4-5'));
+    expect(refused).toBeInstanceOf(Anthropic.RateLimitError);
+    const retryAfter = Number(
+      (refused as InstanceType<typeof Anthropic.RateLimitError>).headers.get('retry-after'),
+    );
+    expect(retryAfter).toBeGreaterThan(15);
+    expect(retryAfter).toBeLessThanOrEqual(21);
+    expect(lastCall().limitedBy).toBe('tokens');
+    const hopeless = await errorOf(send('claude-haiku-4-5-sim-tokens-50'));
+    expect((hopeless as InstanceType<typeof Anthropic.RateLimitError>).headers.get('retry-after')).toBeNull();
   });
 
   it('knows an address where nobody listens', async () => {

@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { composeAnswer } from './answer.ts';
+import type { Answer } from './answer.ts';
 import { behaviourOfModel, mergeBehaviours, parseBehaviourWords } from './behaviour.ts';
 import type { Behaviour } from './behaviour.ts';
 import type { BehaviourRules } from './behaviour-rules.ts';
@@ -8,12 +9,14 @@ import type { CallLog, CallRecord } from './call-log.ts';
 import { deliverStream, deliverWhole, pause } from './delivery.ts';
 import type { Delivered, Delivery } from './delivery.ts';
 import type { AcceptedRequest, CallContext, Failure, Operation, SimulatedProvider } from './provider.ts';
+import type { RateLimiter } from './rate-limits.ts';
 import { EMPTY_READING, RequestReader } from './request-reader.ts';
 import type { Reading } from './request-reader.ts';
 
 export type CallHandlerOptions = {
   log: CallLog;
   rules: BehaviourRules;
+  limiter: RateLimiter;
   models: readonly string[];
   /** Null: every key with the provider's prefix that does not contain `invalid`. */
   acceptedKeys: ReadonlySet<string> | null;
@@ -63,6 +66,7 @@ export class CallHandler {
       unique,
       requestId: provider.newRequestId(unique),
       nowMs: Date.now(),
+      limits: null,
     };
     const reading =
       call.operation === 'inference'
@@ -82,6 +86,7 @@ export class CallHandler {
       attemptId: singleHeader(request, 'x-flo2-attempt-id'),
       requestId: context.requestId,
       status: null,
+      limitedBy: null,
       tokens: {},
       outcome: 'open',
       ...(this.#options.keepBodies ? { body: body.toString() } : {}),
@@ -112,6 +117,12 @@ export class CallHandler {
       ({ accepted } = reading);
     }
     const behaviour = this.#behaviourOf(handling, accepted);
+    const answer =
+      accepted === null || behaviour.status !== undefined
+        ? null
+        : composeAnswer(accepted.conversation, handling.context.seed, behaviour);
+    const overLimit = answer === null ? null : this.#takeFromLimits(handling, answer.tokens);
+    if (overLimit !== null) return this.#sendFailure(handling, overLimit, {});
     if (behaviour.hangBeforeHeaders === true) return;
     if (behaviour.latencyMs !== undefined && !(await pause(behaviour.latencyMs, handling.gone.signal)))
       return;
@@ -119,11 +130,11 @@ export class CallHandler {
       const failure = provider.failureOf({ ...behaviour, status: behaviour.status }, record.model ?? '');
       return this.#sendFailure(handling, failure, behaviour);
     }
-    if (accepted === null) {
+    if (accepted === null || answer === null) {
       const models = provider.encodeModels(this.#options.models);
       return this.#sendWhole(handling, 200, provider.answerHeaders(handling.context), models, behaviour);
     }
-    return this.#sendAnswer(handling, accepted, behaviour);
+    return this.#sendAnswer(handling, accepted, { answer, behaviour });
   }
 
   #accepts(provider: SimulatedProvider, credential: string | null): boolean {
@@ -143,9 +154,12 @@ export class CallHandler {
     return this.#options.rules.apply(call, asked);
   }
 
-  #sendAnswer(handling: Handling, request: AcceptedRequest, behaviour: Behaviour): Promise<void> {
+  #sendAnswer(
+    handling: Handling,
+    request: AcceptedRequest,
+    { answer, behaviour }: { answer: Answer; behaviour: Behaviour },
+  ): Promise<void> {
     const { provider, context, record, response } = handling;
-    const answer = composeAnswer(request.conversation, context.seed, behaviour);
     const encode = { request, answer, behaviour, context };
     const headers = provider.answerHeaders(context);
     const replaced = behaviour.body !== undefined && behaviour.body !== 'json' && behaviour.body !== 'text';
@@ -170,6 +184,27 @@ export class CallHandler {
         },
       }),
     );
+  }
+
+  /** The tokens of the answer are taken with those of the prompt: nothing here is streamed before it is known. */
+  #takeFromLimits({ provider, context, record }: Handling, tokens: Answer['tokens']): Failure | null {
+    const { limiter } = this.#options;
+    if (!limiter.isActive) return null;
+    const reading = limiter.take({
+      provider: provider.id,
+      key: record.credential ?? '',
+      tokens:
+        tokens.input +
+        tokens.cache_write_5m +
+        tokens.cache_write_1h +
+        tokens.cache_write_other +
+        tokens.output,
+      nowMs: context.nowMs,
+    });
+    context.limits = reading;
+    if (reading === null || reading.refused === null) return null;
+    record.limitedBy = reading.refused.limit;
+    return provider.failureOfLimit(reading.refused, reading, record.model ?? '');
   }
 
   #sendFailure(handling: Handling, failure: Failure, behaviour: Behaviour): Promise<void> {

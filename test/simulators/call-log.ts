@@ -28,6 +28,8 @@ export type CallRecord = {
   requestId: string;
   /** Null until the answer's head is sent. */
   status: number | null;
+  /** The enforced limit the call was refused for with a 429; null where it was let through. */
+  limitedBy: 'requests' | 'tokens' | null;
   /** Charged so far; empty for an error. */
   tokens: ChargedTokens;
   outcome: CallOutcome;

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Answer } from './answer.ts';
 import type { Behaviour } from './behaviour.ts';
 import type { Conversation } from './conversation.ts';
+import type { LimitReading } from './rate-limits.ts';
 
 export type Operation = 'inference' | 'models';
 
@@ -12,6 +13,8 @@ export type Failure = {
   message: string;
   param?: string | null;
   code?: string | null;
+  /** For the enforced limit of a 429: how long to wait, null where no wait helps. */
+  retryAfterMs?: number | null;
 };
 
 /** Thrown by `readRequest` for a request the real API refuses. */
@@ -42,6 +45,8 @@ export type CallContext = {
   unique: string;
   requestId: string;
   nowMs: number;
+  /** What the credential has left, where its limits are enforced. */
+  limits: LimitReading | null;
 };
 
 export type AnswerToEncode = {
@@ -72,6 +77,12 @@ export type SimulatedProvider = {
   encodeStream: (input: AnswerToEncode) => Iterable<StreamEvent>;
   encodeModels: (models: readonly string[]) => string;
   answerHeaders: (context: CallContext) => Record<string, string>;
+  /** The refusal of a call over an enforced limit. */
+  failureOfLimit: (
+    refused: NonNullable<LimitReading['refused']>,
+    reading: LimitReading,
+    model: string,
+  ) => Failure;
   /** The failure a behaviour asks for, as this provider words it. */
   failureOf: (behaviour: Behaviour & { status: number }, model: string) => Failure;
   failureHeaders: (failure: Failure, behaviour: Behaviour, context: CallContext) => Record<string, string>;

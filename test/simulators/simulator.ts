@@ -9,6 +9,8 @@ import { CallHandler } from './call-handler.ts';
 import { CallLog } from './call-log.ts';
 import { simulatedOpenai } from './openai/openai.ts';
 import type { SimulatedProvider } from './provider.ts';
+import { RateLimiter, rateLimitRule } from './rate-limits.ts';
+import type { RateLimitRule, RateLimits } from './rate-limits.ts';
 
 /** Asked in this order: Anthropic tells its listing of models by a header OpenAI's lacks. */
 const PROVIDERS: readonly SimulatedProvider[] = [simulatedAnthropic, simulatedOpenai];
@@ -40,6 +42,8 @@ export type SimulatorOptions = {
   /** What `GET /v1/models` lists; other models are served too. */
   models?: readonly string[];
   maxBodyBytes?: number;
+  /** Enforced for each credential, with honest 429s and headers; without it, nothing is limited. */
+  limits?: RateLimits;
 };
 
 export type Simulator = {
@@ -48,6 +52,9 @@ export type Simulator = {
   log: CallLog;
   setBehaviour: (rule: BehaviourRule) => void;
   clearBehaviours: () => void;
+  /** Enforces limits from now on; the credentials it matches start afresh. */
+  setLimits: (rule: RateLimitRule) => void;
+  clearLimits: () => void;
   /** Breaks open connections off. Closing twice is fine. */
   close: () => Promise<void>;
 };
@@ -76,28 +83,48 @@ const readBody = (
   });
 };
 
+/** Answers what `set` says, or what is wrong with the body. */
+const setFromBody = (
+  response: ServerResponse,
+  body: Buffer | null,
+  set: (value: unknown) => Record<string, unknown>,
+): void => {
+  try {
+    sendJson(response, 200, set(JSON.parse((body ?? '').toString())));
+  } catch (error) {
+    const message = error instanceof z.ZodError ? z.prettifyError(error) : 'the body is no JSON';
+    sendJson(response, 400, { error: message });
+  }
+};
+
 const control = (
   request: IncomingMessage,
   response: ServerResponse,
-  state: { log: CallLog; rules: BehaviourRules },
+  state: { log: CallLog; rules: BehaviourRules; limiter: RateLimiter },
 ): void => {
   const url = new URL(request.url ?? '/', 'http://simulator');
   const route = `${request.method} ${url.pathname}`;
   readBody(request, 1_000_000, (body) => {
     switch (route) {
-      case 'PUT /__control': {
-        try {
-          state.rules.add(behaviourRule.parse(JSON.parse((body ?? '').toString())));
-          sendJson(response, 200, { rules: state.rules.count });
-        } catch (error) {
-          const message = error instanceof z.ZodError ? z.prettifyError(error) : 'the body is no JSON';
-          sendJson(response, 400, { error: message });
-        }
+      case 'PUT /__control':
+        setFromBody(response, body, (rule) => {
+          state.rules.add(behaviourRule.parse(rule));
+          return { rules: state.rules.count };
+        });
         return;
-      }
       case 'DELETE /__control':
         state.rules.clear();
         sendJson(response, 200, { rules: 0 });
+        return;
+      case 'PUT /__limits':
+        setFromBody(response, body, (rule) => {
+          state.limiter.add(rateLimitRule.parse(rule));
+          return { limited: true };
+        });
+        return;
+      case 'DELETE /__limits':
+        state.limiter.clear();
+        sendJson(response, 200, { limited: false });
         return;
       case 'GET /__log':
         sendJson(response, 200, { calls: state.log.after(Number(url.searchParams.get('after') ?? 0)) });
@@ -107,7 +134,9 @@ const control = (
         sendJson(response, 200, { calls: [] });
         return;
       default:
-        sendJson(response, 404, { error: 'PUT or DELETE /__control, GET /__log?after=n, DELETE /__log' });
+        sendJson(response, 404, {
+          error: 'PUT or DELETE /__control, PUT or DELETE /__limits, GET /__log?after=n, DELETE /__log',
+        });
     }
   });
 };
@@ -122,16 +151,19 @@ export const startSimulator = async (options: SimulatorOptions = {}): Promise<Si
     limit: options.logLimit ?? 100_000,
   });
   const rules = new BehaviourRules();
+  const limiter = new RateLimiter();
+  if (options.limits !== undefined) limiter.add({ limits: options.limits });
   const handler = new CallHandler({
     log,
     rules,
+    limiter,
     models: options.models ?? DEFAULT_MODELS,
     acceptedKeys: options.acceptedKeys === undefined ? null : new Set(options.acceptedKeys),
     keepBodies: options.keepBodies ?? false,
   });
   const server = createServer((request, response) => {
     const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
-    if (path.startsWith('/__')) return control(request, response, { log, rules });
+    if (path.startsWith('/__')) return control(request, response, { log, rules, limiter });
     for (const provider of PROVIDERS) {
       const operation = provider.operationOf(request.method ?? '', path, request.headers);
       if (operation === null) continue;
@@ -156,6 +188,8 @@ export const startSimulator = async (options: SimulatorOptions = {}): Promise<Si
     log,
     setBehaviour: (rule) => rules.add(rule),
     clearBehaviours: () => rules.clear(),
+    setLimits: (rule) => limiter.add(rule),
+    clearLimits: () => limiter.clear(),
     close: () => {
       closing ??= new Promise((resolve) => {
         server.close(() => {

@@ -4,6 +4,7 @@ import {
   anthropicAnswerHeaders,
   anthropicFailureHeaders,
   anthropicFailureOf,
+  anthropicFailureOfLimit,
   encodeAnthropicFailure,
   refuseAnthropicCredential,
 } from './failures.ts';
@@ -43,6 +44,7 @@ export const simulatedAnthropic: SimulatedProvider = {
     });
   },
   answerHeaders: anthropicAnswerHeaders,
+  failureOfLimit: anthropicFailureOfLimit,
   failureOf: anthropicFailureOf,
   failureHeaders: anthropicFailureHeaders,
   encodeFailure: encodeAnthropicFailure,

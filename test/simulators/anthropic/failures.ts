@@ -1,5 +1,6 @@
 import type { Behaviour } from '../behaviour.ts';
 import type { CallContext, Failure } from '../provider.ts';
+import type { LimitReading, LimitState } from '../rate-limits.ts';
 
 const TYPES: Record<number, Pick<Failure, 'type' | 'message'>> = {
   400: { type: 'invalid_request_error', message: 'The request is not valid.' },
@@ -37,12 +38,23 @@ export const anthropicFailureOf = (behaviour: Behaviour & { status: number }, mo
   return { status, type: 'api_error', message: 'Error', ...known };
 };
 
+export const anthropicFailureOfLimit = (
+  { limit, waitMs }: NonNullable<LimitReading['refused']>,
+  reading: LimitReading,
+): Failure => ({
+  status: 429,
+  type: 'rate_limit_error',
+  message: `This request would exceed your organization's rate limit of ${(reading[limit]?.limit ?? 0).toLocaleString('en-US')} ${limit === 'tokens' ? 'input tokens' : limit} per minute.`,
+  retryAfterMs: waitMs,
+});
+
 export const refuseAnthropicCredential = (credential: string | null): Failure => ({
   status: 401,
   type: 'authentication_error',
   message: credential === null ? 'x-api-key header is required' : 'invalid x-api-key',
 });
 
+/** What is told where nothing is enforced. */
 const LIMITS: Record<string, number> = {
   requests: 10_000,
   'input-tokens': 10_000_000,
@@ -50,19 +62,31 @@ const LIMITS: Record<string, number> = {
   tokens: 12_000_000,
 };
 
-const limitHeaders = (nowMs: number): Record<string, string> => {
-  const reset = `${new Date(nowMs).toISOString().slice(0, 19)}Z`;
+/** Rounded up to the second: what is told to be free again then is. */
+const writeReset = (atMs: number): string =>
+  `${new Date(Math.ceil(atMs / 1_000) * 1_000).toISOString().slice(0, 19)}Z`;
+
+const statesOf = ({ limits }: CallContext): Record<string, LimitState | null> => {
+  if (limits !== null)
+    return { requests: limits.requests, 'input-tokens': limits.tokens, tokens: limits.tokens };
+  return Object.fromEntries(
+    Object.entries(LIMITS).map(([name, limit]) => [name, { limit, remaining: limit - 1, resetMs: 0 }]),
+  );
+};
+
+const limitHeaders = (context: CallContext): Record<string, string> => {
   const headers: Record<string, string> = {};
-  for (const [name, limit] of Object.entries(LIMITS)) {
-    headers[`anthropic-ratelimit-${name}-limit`] = String(limit);
-    headers[`anthropic-ratelimit-${name}-remaining`] = String(limit - 1);
-    headers[`anthropic-ratelimit-${name}-reset`] = reset;
+  for (const [name, state] of Object.entries(statesOf(context))) {
+    if (state === null) continue;
+    headers[`anthropic-ratelimit-${name}-limit`] = String(state.limit);
+    headers[`anthropic-ratelimit-${name}-remaining`] = String(state.remaining);
+    headers[`anthropic-ratelimit-${name}-reset`] = writeReset(context.nowMs + state.resetMs);
   }
   return headers;
 };
 
 export const anthropicAnswerHeaders = (context: CallContext): Record<string, string> => ({
-  ...limitHeaders(context.nowMs),
+  ...limitHeaders(context),
   'request-id': context.requestId,
   'anthropic-organization-id': '00000000-0000-4000-8000-000000000000',
 });
@@ -77,9 +101,13 @@ export const anthropicFailureHeaders = (
     'request-id': context.requestId,
     'x-should-retry': String(retryable),
   };
-  if (failure.status === 429) {
+  if (context.limits?.refused) {
+    Object.assign(headers, limitHeaders(context));
+    if (typeof failure.retryAfterMs === 'number')
+      headers['retry-after'] = String(Math.ceil(failure.retryAfterMs / 1_000));
+  } else if (failure.status === 429) {
     const spent = behaviour.limit === 'tokens' ? 'input-tokens' : 'requests';
-    Object.assign(headers, limitHeaders(context.nowMs), { [`anthropic-ratelimit-${spent}-remaining`]: '0' });
+    Object.assign(headers, limitHeaders(context), { [`anthropic-ratelimit-${spent}-remaining`]: '0' });
   }
   return headers;
 };

@@ -1,5 +1,6 @@
 import type { Behaviour } from '../behaviour.ts';
 import type { CallContext, Failure } from '../provider.ts';
+import type { LimitReading, LimitState } from '../rate-limits.ts';
 
 const TYPES: Record<number, Pick<Failure, 'type' | 'message' | 'code'>> = {
   400: { type: 'invalid_request_error', message: 'The request is not valid.', code: null },
@@ -54,6 +55,27 @@ export const openaiFailureOf = (behaviour: Behaviour & { status: number }, model
   return { status, type: 'server_error', message: 'Error.', ...known };
 };
 
+export const openaiFailureOfLimit = (
+  { limit, requested, waitMs }: NonNullable<LimitReading['refused']>,
+  reading: LimitReading,
+  model: string,
+): Failure => {
+  const state = reading[limit];
+  const bound = state?.limit ?? 0;
+  const unit = limit === 'tokens' ? 'tokens per min (TPM)' : 'requests per min (RPM)';
+  const subject = `for ${model} in organization org-simulated on ${unit}: Limit ${bound}`;
+  return {
+    status: 429,
+    type: limit,
+    message:
+      waitMs === null
+        ? `Request too large ${subject}, Requested ${requested}. The input or output tokens must be reduced in order to run successfully.`
+        : `Rate limit reached ${subject}, Used ${bound - (state?.remaining ?? 0)}, Requested ${requested}. Please try again in ${writeDuration(waitMs)}.`,
+    code: 'rate_limit_exceeded',
+    retryAfterMs: waitMs,
+  };
+};
+
 export const refuseOpenaiCredential = (credential: string | null): Failure => ({
   status: 401,
   type: 'invalid_request_error',
@@ -64,6 +86,14 @@ export const refuseOpenaiCredential = (credential: string | null): Failure => ({
   code: credential === null ? null : 'invalid_api_key',
 });
 
+/** `9ms`, `8.64s`, `6m0s`, as the API writes them. */
+export const writeDuration = (milliseconds: number): string => {
+  if (milliseconds < 1_000) return `${milliseconds}ms`;
+  const minutes = Math.floor(milliseconds / 60_000);
+  const seconds = Number(((milliseconds % 60_000) / 1_000).toFixed(3));
+  return minutes === 0 ? `${seconds}s` : `${minutes}m${seconds}s`;
+};
+
 const LIMITS: Record<string, string> = {
   'x-ratelimit-limit-requests': '10000',
   'x-ratelimit-limit-tokens': '200000',
@@ -73,11 +103,25 @@ const LIMITS: Record<string, string> = {
   'x-ratelimit-reset-tokens': '9ms',
 };
 
+const headersOfState = (name: string, state: LimitState | null): Record<string, string> =>
+  state === null
+    ? {}
+    : {
+        [`x-ratelimit-limit-${name}`]: String(state.limit),
+        [`x-ratelimit-remaining-${name}`]: String(state.remaining),
+        [`x-ratelimit-reset-${name}`]: writeDuration(state.resetMs),
+      };
+
+const limitHeaders = ({ limits }: CallContext): Record<string, string> =>
+  limits === null
+    ? LIMITS
+    : { ...headersOfState('requests', limits.requests), ...headersOfState('tokens', limits.tokens) };
+
 export const openaiAnswerHeaders = (context: CallContext): Record<string, string> => ({
   'openai-organization': 'org-simulated',
   'openai-processing-ms': String(Math.max(1, Date.now() - context.nowMs)),
   'openai-version': '2020-10-01',
-  ...LIMITS,
+  ...limitHeaders(context),
   'x-request-id': context.requestId,
 });
 
@@ -87,7 +131,13 @@ export const openaiFailureHeaders = (
   context: CallContext,
 ): Record<string, string> => {
   const headers: Record<string, string> = { 'x-request-id': context.requestId };
-  if (failure.code === 'rate_limit_exceeded') {
+  if (context.limits?.refused) {
+    Object.assign(headers, limitHeaders(context));
+    if (typeof failure.retryAfterMs === 'number') {
+      headers['retry-after'] = String(Math.ceil(failure.retryAfterMs / 1_000));
+      headers['retry-after-ms'] = String(failure.retryAfterMs);
+    }
+  } else if (failure.code === 'rate_limit_exceeded') {
     const spent = failure.type === 'tokens' ? 'tokens' : 'requests';
     Object.assign(headers, LIMITS, {
       [`x-ratelimit-remaining-${spent}`]: '0',

@@ -5,6 +5,7 @@ import {
   openaiAnswerHeaders,
   openaiFailureHeaders,
   openaiFailureOf,
+  openaiFailureOfLimit,
   refuseOpenaiCredential,
 } from './failures.ts';
 import { readChatCompletionRequest, readChatCompletionVersion } from './request.ts';
@@ -38,6 +39,7 @@ export const simulatedOpenai: SimulatedProvider = {
       2,
     )}\n`,
   answerHeaders: openaiAnswerHeaders,
+  failureOfLimit: openaiFailureOfLimit,
   failureOf: openaiFailureOf,
   failureHeaders: openaiFailureHeaders,
   encodeFailure: encodeOpenaiFailure,
