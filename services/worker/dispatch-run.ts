@@ -9,17 +9,14 @@ import type { Clock, Logger, ProviderCredential, ProviderCredentials } from '#do
 import type { UpstreamClient } from '#http/upstream-client';
 import type { AttemptEventPublisher } from '#nats/attempt-event-publisher';
 import type { DispatchPublisher, ReceivedDispatch } from '#nats/dispatch-queue';
-import type { WorkerLine } from '#nats/worker-line';
 import { faultPoint } from '#runtime/fault-point';
+import type { AnswerSink, RequestOwner } from './attempt-ports.ts';
 import { CoalescingWriter } from './coalescing-writer.ts';
-import { FrameSender } from './frame-sender.ts';
 import type { RequestInHand } from './requests-in-hand.ts';
 import { translateFor, type Translation } from './translation.ts';
 import { UpstreamAttempt, type UpstreamAttemptResult } from './upstream-attempt.ts';
 
 export type DispatchRunDeps = {
-  workerId: string;
-  line: WorkerLine;
   credentials: ProviderCredentials;
   upstream: UpstreamClient;
   events: AttemptEventPublisher;
@@ -31,19 +28,20 @@ export type DispatchRunDeps = {
 };
 
 type Prepared = { credential: ProviderCredential; translation: Translation };
-type Granted = { attemptId: AttemptId; frames: FrameSender };
+type Granted = { attemptId: AttemptId; sink: AnswerSink };
 
 /**
  * One message of the queue, from its delivery to the request's end or its hand-over to the next target.
  *
- *   delivered ─▶ prepared ─▶ granted ─▶ called ─▶ event published ─▶ last frame
- *                   ▲          (ack)                    │
- *                   └────────── retry ──────────────────┤
- *                                                       └─▶ next step published ─▶ hand_over frame
+ *   delivered ─▶ prepared ─▶ won ─▶ called ─▶ event published ─▶ answer told
+ *                   ▲        (ack)                  │
+ *                   └────────── retry ──────────────┤
+ *                                                   └─▶ next step published ─▶ hand-over told
  *
- * Nothing is called without a grant; the message is acknowledged right after the first one, so a worker
- * that dies before leaves it to another, and one that dies after is missed by the ingress. The event goes
- * out before the last frame: a client that has its whole answer is in the ledger.
+ * Who may call and where the answer goes is the owner's (`attempt-ports.ts`); all else is the same in every
+ * lane. Nothing is called that was not won; the message is acknowledged right after the first time, so a
+ * worker that dies before leaves it to another, and one that dies after is missed by the owner. The event
+ * goes out before the answer's last word: whoever has a whole answer is in the ledger.
  */
 export class DispatchRun {
   readonly #deps: DispatchRunDeps;
@@ -51,14 +49,22 @@ export class DispatchRun {
   readonly #header: DispatchHeader;
   readonly #step: PlanStep;
   readonly #request: RequestInHand;
+  readonly #owner: RequestOwner;
   #attempts: number;
   #attemptsAtStep = 0;
   #keyIndex = 0;
   #grantedAtMs = 0;
   #acknowledged = false;
 
-  constructor(deps: DispatchRunDeps, received: ReceivedDispatch, step: PlanStep, request: RequestInHand) {
+  constructor(
+    deps: DispatchRunDeps,
+    received: ReceivedDispatch,
+    step: PlanStep,
+    request: RequestInHand,
+    owner: RequestOwner,
+  ) {
     this.#deps = deps;
+    this.#owner = owner;
     this.#received = received;
     this.#header = received.dispatch.header;
     this.#step = step;
@@ -74,18 +80,18 @@ export class DispatchRun {
       if (granted === null) return;
       if (prepared instanceof FloError) {
         // No call was made: the grant only lets this worker move the request on, or answer it.
-        if (!(await this.#carryOut(this.#moveInsteadOf(prepared), prepared, granted.frames, null))) return;
+        if (!(await this.#carryOut(this.#moveInsteadOf(prepared), prepared, granted.sink, null))) return;
         continue;
       }
       this.#attemptsAtStep += 1;
       const result = await this.#call(prepared, granted);
       if (result.error === null) {
-        this.#answer(result, prepared, granted.frames);
+        this.#answer(result, prepared, granted.sink);
         return;
       }
       const move: Move = result.committed ? { kind: 'give_up' } : this.#moveAfter(result.error);
       const { upstreamRequestId } = result;
-      if (!(await this.#carryOut(move, result.error, granted.frames, upstreamRequestId))) return;
+      if (!(await this.#carryOut(move, result.error, granted.sink, upstreamRequestId))) return;
     }
     this.#acknowledge();
   }
@@ -123,30 +129,19 @@ export class DispatchRun {
 
   /** Wins the next attempt; null when nobody waits for the request, or another worker has it. */
   async #win(): Promise<Granted | null> {
-    const { line, mint, workerId } = this.#deps;
-    const { requestId, ingressId, step } = this.#header;
-    const attemptId = mint.mint('att');
+    const attemptId = this.#deps.mint.mint('att');
     const attemptNumber = this.#attempts + 1;
-    const { provider, model } = this.#step;
-    const reply = await line.requestGrant(ingressId, {
-      requestId,
-      step,
-      attemptNumber,
-      attemptId,
-      workerId,
-      provider,
-      model,
-      providerKeyId: this.#keyId(),
-    });
-    // An ingress that is silent may come back: the message stays with the queue.
-    if (reply === 'silent') return null;
+    const { gate, openSink } = this.#owner;
+    const verdict = await gate.win({ attemptId, attemptNumber, providerKeyId: this.#keyId() });
+    // Whoever is silent may come back: the message stays with the queue.
+    if (verdict === 'silent') return null;
     faultPoint('worker.granted');
     this.#acknowledge();
-    if (reply === 'gone' || !reply.granted) return null;
+    if (verdict === 'lost') return null;
     faultPoint('worker.acknowledged');
     this.#attempts = attemptNumber;
     this.#grantedAtMs = this.#deps.clock.nowMs();
-    return { attemptId, frames: new FrameSender(line, ingressId, { requestId, attemptNumber }) };
+    return { attemptId, sink: openSink(attemptNumber) };
   }
 
   #acknowledge(): void {
@@ -157,8 +152,8 @@ export class DispatchRun {
   async #call(prepared: Prepared, granted: Granted): Promise<UpstreamAttemptResult> {
     const { clock, upstream, events } = this.#deps;
     const { plan, step, stream, streamFraming, deadlineAtMs } = this.#header;
-    const { attemptId, frames } = granted;
-    const writer = new CoalescingWriter((bytes) => frames.data(bytes));
+    const { attemptId, sink } = granted;
+    const writer = new CoalescingWriter((bytes) => sink.data(bytes));
     this.#request.writer = writer;
     const result = await new UpstreamAttempt({
       attemptId,
@@ -169,7 +164,7 @@ export class DispatchRun {
       upstream,
       clock,
       streamFraming,
-      onHead: (answer) => frames.head(this.#head(answer, prepared)),
+      onHead: (answer) => sink.head(this.#head(answer, prepared)),
       writer,
     }).run();
     this.#request.writer = null;
@@ -213,14 +208,14 @@ export class DispatchRun {
     };
   }
 
-  #answer(result: UpstreamAttemptResult, prepared: Prepared, frames: FrameSender): void {
+  #answer(result: UpstreamAttemptResult, prepared: Prepared, sink: AnswerSink): void {
     if (result.answer === null) {
-      frames.end();
+      sink.end();
       return;
     }
     const { status, contentType, body } = result.answer;
     const { upstreamRequestId } = result;
-    frames.answer(this.#head({ status, contentType, upstreamRequestId }, prepared), body);
+    sink.answer(this.#head({ status, contentType, upstreamRequestId }, prepared), body);
   }
 
   #moveAfter(error: FloError): Move {
@@ -251,23 +246,23 @@ export class DispatchRun {
   async #carryOut(
     move: Move,
     error: FloError,
-    frames: FrameSender,
+    sink: AnswerSink,
     upstreamRequestId: string | null,
   ): Promise<boolean> {
     switch (move.kind) {
       case 'give_up':
-        frames.fail(error, upstreamRequestId);
+        sink.fail(error, upstreamRequestId);
         return false;
       case 'retry': {
         const { signal } = this.#request.abort;
         this.#keyIndex = move.keyIndex;
         await sleep(move.delayMs, undefined, { signal }).catch(() => undefined);
         if (!signal.aborted) return true;
-        frames.fail(signal.reason instanceof FloError ? signal.reason : error, upstreamRequestId);
+        sink.fail(signal.reason instanceof FloError ? signal.reason : error, upstreamRequestId);
         return false;
       }
       case 'hand_over':
-        await this.#handOver(move.step, error, frames, upstreamRequestId);
+        await this.#handOver(move.step, error, sink, upstreamRequestId);
         return false;
     }
   }
@@ -275,7 +270,7 @@ export class DispatchRun {
   async #handOver(
     step: number,
     error: FloError,
-    frames: FrameSender,
+    sink: AnswerSink,
     upstreamRequestId: string | null,
   ): Promise<void> {
     const { dispatch } = this.#received;
@@ -288,9 +283,9 @@ export class DispatchRun {
       const { requestId } = header;
       const reason = failure instanceof FloError ? failure.code : 'internal';
       this.#deps.logger.warn({ requestId, step, reason }, 'a request could not be handed over');
-      frames.fail(error, upstreamRequestId);
+      sink.fail(error, upstreamRequestId);
       return;
     }
-    frames.handOver(step);
+    sink.handOver(step);
   }
 }

@@ -5,10 +5,11 @@ import type { Clock, ConfigurationChanges, Logger, ProviderCredentials } from '#
 import { createUpstreamClient } from '#http/upstream-client';
 import { createAttemptEventPublisher } from '#nats/attempt-event-publisher';
 import { createDispatchPublisher, openDispatchSource, type ReceivedDispatch } from '#nats/dispatch-queue';
-import { openWorkerLine } from '#nats/worker-line';
+import { openWorkerLine, type WorkerLine } from '#nats/worker-line';
 import { faultPoint } from '#runtime/fault-point';
 import { cacheCredentials } from './credential-cache.ts';
 import { DispatchRun, type DispatchRunDeps } from './dispatch-run.ts';
+import { interactiveOwner } from './interactive-owner.ts';
 import { pull, Slots } from './pull-loop.ts';
 import { RequestsInHand } from './requests-in-hand.ts';
 
@@ -48,7 +49,7 @@ export const createWorker = (deps: WorkerDeps): Worker => {
   let finish: (() => Promise<void>) | null = null;
 
   const handleWith =
-    (run: DispatchRunDeps) =>
+    (run: DispatchRunDeps, line: WorkerLine) =>
     async (received: ReceivedDispatch): Promise<void> => {
       faultPoint('worker.fetched');
       const { header } = received.dispatch;
@@ -60,7 +61,8 @@ export const createWorker = (deps: WorkerDeps): Worker => {
       if (request === null) return;
       request.abort.startDeadline(deadlineAtMs - clock.nowMs());
       try {
-        await new DispatchRun(run, received, step, request).run();
+        const owner = interactiveOwner(line, workerId, header, step);
+        await new DispatchRun(run, received, step, request, owner).run();
       } catch (error) {
         logger.error({ requestId, err: error }, 'a request failed inside the worker');
       } finally {
@@ -80,9 +82,7 @@ export const createWorker = (deps: WorkerDeps): Worker => {
         (subject) => logger.warn({ subject }, 'a message could not be read'),
       );
       requests.start(line);
-      const handle = handleWith({
-        workerId,
-        line,
+      const run: DispatchRunDeps = {
         credentials: cacheCredentials(deps.credentials, configurationChanges, clock),
         upstream,
         events,
@@ -91,7 +91,8 @@ export const createWorker = (deps: WorkerDeps): Worker => {
         mint,
         random: Math.random,
         logger,
-      });
+      };
+      const handle = handleWith(run, line);
       const loops: Promise<void>[] = [];
       for (const provider of deps.providers) {
         const slots = new Slots(deps.concurrency);
