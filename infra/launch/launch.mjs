@@ -3,7 +3,7 @@
  * runs the asked for command on the project's own Node. Plain JavaScript without dependencies, since on a
  * fresh clone there is nothing else.
  *
- *     node infra/launch/launch.mjs start|bench|test|check|<program of a dependency> [arguments…]
+ *     node infra/launch/launch.mjs start|bench|faults|test|check|<program of a dependency> [arguments…]
  */
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,7 +14,11 @@ import { runAttached } from './run.mjs';
 
 const HOST_NODE_MAJOR_MIN = 20;
 
-const SCRIPTS = { start: 'services/all/main.ts', bench: 'test/bench/main.ts' };
+const SCRIPTS = {
+  start: 'services/all/main.ts',
+  bench: 'test/bench/main.ts',
+  faults: 'test/faults/main.ts',
+};
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const binDirectory = join(root, 'node_modules', '.bin');
@@ -24,7 +28,7 @@ const main = async ([command, ...args]) => {
   if (Number(process.versions.node.split('.')[0]) < HOST_NODE_MAJOR_MIN) {
     throw new Error(`Node ${process.version} is too old: install Node ${HOST_NODE_MAJOR_MIN} or newer.`);
   }
-  if (command === undefined) throw new Error('Say what to launch: start, test, check or bench.');
+  if (command === undefined) throw new Error('Say what to launch: start, test, check, bench or faults.');
   await ensureInstalled(root, { withDevelopment: command !== 'start' });
   const node = await findProjectNode(root);
 

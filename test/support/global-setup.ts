@@ -9,6 +9,7 @@ import { stopLeftoverNatsServer } from '#embedded/nats-server';
 import { findNatsServer } from '#embedded/nats-server-program';
 import { startPostgres, stopLeftoverPostgres } from '#embedded/postgres';
 import { migrate } from '#postgres/migrate';
+import type { TestRun } from './test-run.ts';
 
 const TEMPLATE_DATABASE = 'flo2_template';
 const DIRECTORY_PREFIX = 'flo2-test-';
@@ -54,7 +55,8 @@ const startEmbedded = async (directory: string): Promise<{ url: string; stop: ()
   return { url: url.href, stop: postgres.stop };
 };
 
-export default async ({ provide }: TestProject): Promise<() => Promise<void>> => {
+/** Starts them, for the tests or for whatever else runs on the same. */
+export const startTestServers = async (): Promise<{ run: TestRun; stop: () => Promise<void> }> => {
   // Loaded only when asked for: the engine's client is heavy.
   const containers =
     process.env['FLO2_TEST_SERVICES'] === 'containers' ? await import('./containers.ts') : null;
@@ -62,7 +64,7 @@ export default async ({ provide }: TestProject): Promise<() => Promise<void>> =>
   const directory = await mkdtemp(join(tmpdir(), DIRECTORY_PREFIX));
   const lock = await lockDataDirectory(directory);
   let stopPostgres = (): Promise<void> => Promise.resolve();
-  const tearDown = async (): Promise<void> => {
+  const stop = async (): Promise<void> => {
     await stopPostgres();
     if (containers !== null) await containers.removeContainers(directory);
     else await stopServersIn(directory);
@@ -77,16 +79,24 @@ export default async ({ provide }: TestProject): Promise<() => Promise<void>> =>
     // Found once here, so that the tests need not fetch it side by side.
     const explicitPath = process.env['FLO2_NATS_SERVER'];
     const program = containers !== null ? null : await findNatsServer({ explicitPath, onProgress: show });
-    provide('testRun', {
-      kind: containers === null ? 'embedded' : 'containers',
-      postgresUrl: postgres.url,
-      templateDatabase: TEMPLATE_DATABASE,
-      directory,
-      natsServerPath: program?.path ?? '',
-    });
+    return {
+      run: {
+        kind: containers === null ? 'embedded' : 'containers',
+        postgresUrl: postgres.url,
+        templateDatabase: TEMPLATE_DATABASE,
+        directory,
+        natsServerPath: program?.path ?? '',
+      },
+      stop,
+    };
   } catch (error) {
-    await tearDown();
+    await stop();
     throw error;
   }
-  return tearDown;
+};
+
+export default async ({ provide }: TestProject): Promise<() => Promise<void>> => {
+  const { run, stop } = await startTestServers();
+  provide('testRun', run);
+  return stop;
 };
