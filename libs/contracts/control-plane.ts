@@ -15,6 +15,8 @@ const GLOB_LENGTH_MAX = 256;
 const PAGE_MAX = 100;
 const LIMIT_MAX = 1_000_000_000;
 const WEIGHT_MAX = 1_000;
+/** Teams, or features, of a tenant that have a weight of their own. */
+const SHARES_MAX = 1_000;
 
 const withoutNul = (text: string): boolean => !text.includes('\0') && text.isWellFormed();
 const name = z.string().trim().min(1).max(NAME_LENGTH_MAX).refine(withoutNul, 'must be text without NUL');
@@ -42,7 +44,23 @@ const baseUrl = z
   }, 'must be a URL such as https://api.example.com/v1, without query')
   .transform((text) => new URL(text).href.replace(/\/+$/, ''));
 
+/** Weights by name of a team or feature. */
+const weights = z
+  .record(label, z.int().min(1).max(WEIGHT_MAX))
+  .refine((named) => Object.keys(named).length <= SHARES_MAX, `must name at most ${SHARES_MAX}`);
+
 export const tenantBody = z.strictObject({ name });
+export const tenantPatch = z
+  .strictObject({
+    name,
+    weight: z.int().min(1).max(WEIGHT_MAX),
+    shares: z.strictObject({ teams: weights.default({}), features: weights.default({}) }),
+  })
+  .partial();
+export type TenantPatch = z.infer<typeof tenantPatch>;
+
+const limit = z.int().min(1).max(LIMIT_MAX).optional();
+const limits = z.strictObject({ requests_per_minute: limit, tokens_per_minute: limit, concurrency: limit });
 
 const providerKeySettings = {
   name,
@@ -51,6 +69,8 @@ const providerKeySettings = {
   weight: z.int().min(1).max(WEIGHT_MAX),
   account: label.nullable(),
   provider_key_id: label.nullable(),
+  /** What the provider allows the account, where its own answers do not say it. */
+  limits,
 };
 export const providerKeyBody = z.strictObject({
   provider,
@@ -61,6 +81,7 @@ export const providerKeyBody = z.strictObject({
   weight: providerKeySettings.weight.default(1),
   account: providerKeySettings.account.default(null),
   provider_key_id: providerKeySettings.provider_key_id.default(null),
+  limits: limits.default({}),
   /** Whether the provider is asked if it takes the key before the key is stored. */
   verify: z.boolean().default(false),
 });
@@ -70,7 +91,6 @@ export type ProviderKeyPatch = z.infer<typeof providerKeyPatch>;
 export const rotateBody = z.strictObject({ secret });
 
 const scope = z.enum(['inference', 'batch', 'usage:read', 'tenant:admin']);
-const limit = z.int().min(1).max(LIMIT_MAX).optional();
 const apiKeySettings = {
   name,
   team: label.nullable(),
@@ -81,7 +101,7 @@ const apiKeySettings = {
   ),
   scopes: z.array(scope).min(1).max(scope.options.length),
   models: globs.nullable(),
-  limits: z.strictObject({ requests_per_minute: limit, tokens_per_minute: limit, concurrency: limit }),
+  limits,
   allow_override: z.boolean(),
   expires_at: z.iso
     .datetime({ offset: true, error: 'must be an RFC 3339 time like 2027-01-31T00:00:00Z' })

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { attribution } from './attribution.ts';
 import { apiKeyId, providerKeyId, requestId, tenantId } from './ids.ts';
+import { reservation } from './reservation.ts';
 import { lane, providerId, streamFraming, surfaceId } from './vocabulary.ts';
 
 export const TARGETS_MAX = 16;
@@ -11,6 +12,8 @@ export const planStep = z.object({
   provider: providerId,
   model: z.string().min(1),
   providerKeyIds: z.array(providerKeyId).min(1).max(KEYS_PER_TARGET_MAX),
+  /** For each of the keys the declared account whose rate limits it shares; null is an account of its own. */
+  accounts: z.array(z.string().nullable()).optional(),
 });
 export type PlanStep = z.infer<typeof planStep>;
 
@@ -46,6 +49,8 @@ export const dispatchHeader = z.object({
   plan: requestPlan,
   /** Which step of the plan this message is for. */
   step: z.int().nonnegative(),
+  /** Room for the first attempt; without one the worker asks for it itself. */
+  reservation: reservation.nullable().optional(),
   /** The number of the first attempt this message may make; earlier numbers belong to earlier steps. */
   firstAttempt: z.int().positive(),
   /** The ingress that holds the client's connection and grants the attempts. */

@@ -2,8 +2,12 @@
 import type { ApiKeyId, ProviderKeyId, TenantId } from '#contracts/ids';
 import type { AttemptEvent } from '#contracts/attempt-event';
 import type { ConfigurationChange } from '#contracts/configuration-change';
-import type { ProviderId } from '#contracts/vocabulary';
+import type { RequestPlan } from '#contracts/dispatch';
+import type { RateLimitReading } from '#contracts/rate-limit-reading';
+import type { Reservation } from '#contracts/reservation';
+import type { Lane, ProviderId } from '#contracts/vocabulary';
 import type { ApiKey } from './api-key.ts';
+import type { FloError } from './errors.ts';
 import type { Pricing } from './price.ts';
 import type { TenantRouting } from './tenant-routing.ts';
 
@@ -57,6 +61,56 @@ export type ConfigurationChanges = {
   announce: (change: ConfigurationChange) => void;
   /** Calls back for every change, and with null when changes may have been missed. */
   subscribe: (onChange: (change: ConfigurationChange | null) => void) => void;
+};
+
+/** What a caller wants room for. */
+export type RoomWanted = {
+  tenantId: TenantId;
+  lane: Lane;
+  /** Whose part of a key's room it is; see `TenantRouting.shares`. */
+  team: string | null;
+  feature: string | null;
+  routing: Pick<TenantRouting, 'providerKeys' | 'shares'>;
+  plan: RequestPlan;
+  /** The first target that may be taken. @default 0 */
+  fromStep?: number | undefined;
+  /** Estimates; what a call really cost is settled afterwards. */
+  inputTokens: number;
+  outputTokens: number;
+  /** Unix milliseconds. */
+  deadlineAtMs: number;
+  /** Gives up waiting; `reserve` rejects with the signal's reason then. */
+  signal?: AbortSignal | undefined;
+};
+
+/** What came of a call, for the limits, the key's health and the breaker. Times are Unix milliseconds. */
+export type CallOutcome = {
+  /** Null when it succeeded. */
+  error: Pick<FloError, 'code' | 'retryAfterMs'> | null;
+  /** Null where the provider did not say. */
+  inputTokens: number | null;
+  outputTokens: number | null;
+  /** What the provider's headers say of its limits. */
+  readings: readonly RateLimitReading[];
+  startedAtMs: number;
+  firstTokenAtMs: number | null;
+  endedAtMs: number;
+};
+
+/** Room under the providers' rate limits, shared by all processes (`docs/adr/0007-room-before-the-queue.md`). */
+export type RateLimiter = {
+  /**
+   * Resolves when a call may be made, with the target and key to make it with: the first healthy one of the
+   * plan that has room, else the one that will have it soonest. Waits in the bucket's fair queue. Rejects
+   * with `FloError`: `rate_limit_requests` or `rate_limit_tokens` at once where the wait would pass the
+   * deadline, with an honest `retryAfterMs`; `authentication` or `quota` where no key of the plan is usable;
+   * `unavailable` where nobody keeps limits until the deadline.
+   */
+  reserve: (wanted: RoomWanted) => Promise<Reservation>;
+  /** Gives back what no call was made for. */
+  release: (reservation: Reservation) => void;
+  /** Tells what came of the call it was taken for. */
+  settle: (reservation: Reservation, outcome: CallOutcome) => void;
 };
 
 /** Names by which the same caller is known in a log line. */

@@ -12,6 +12,8 @@ const key = (provider: ProviderId, changes: Partial<RoutableProviderKey> = {}): 
   provider,
   models: null,
   weight: 1,
+  account: null,
+  limits: {},
   ...changes,
 });
 
@@ -40,6 +42,8 @@ const inputOf = (
         { name: 'safe', strategy: 'fallback', targets: [], maxAttempts: null, timeoutMs: null, ...route },
       ]),
     ),
+    weight: 1,
+    shares: { teams: {}, features: {} },
   },
   apiKey: { models: changes.models ?? null },
   isListed: (provider: ProviderId, name: string) => LISTED[provider].includes(name),

@@ -1,5 +1,9 @@
 import type { ProviderKeyId } from '#contracts/ids';
 import type { ProviderId } from '#contracts/vocabulary';
+import type { ApiKeyLimits as Limits } from './api-key.ts';
+
+/** Weights by name; a team or feature that is not named has the weight 1. */
+export type TenantShares = { teams: Record<string, number>; features: Record<string, number> };
 
 /** A provider key as routing sees it: never its secret. */
 export type RoutableProviderKey = {
@@ -8,6 +12,10 @@ export type RoutableProviderKey = {
   /** Globs over the provider's model names; null serves whatever the price book lists for the provider. */
   models: readonly string[] | null;
   weight: number;
+  /** Keys of one declared account share its rate limits; null stands alone. */
+  account: string | null;
+  /** What the tenant says the account allows. */
+  limits: Limits;
 };
 
 export type RouteTarget = {
@@ -30,4 +38,7 @@ export type Route = {
 export type TenantRouting = {
   providerKeys: readonly RoutableProviderKey[];
   routes: ReadonlyMap<string, Route>;
+  /** The tenant's part among tenants, and its teams' and features' among themselves. */
+  weight: number;
+  shares: TenantShares;
 };

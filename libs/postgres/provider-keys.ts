@@ -1,6 +1,7 @@
 import { and, asc, eq, gt, isNull, sql } from 'drizzle-orm';
 import type { ProviderKeyId, TenantId } from '#contracts/ids';
 import { providerId, type ProviderId } from '#contracts/vocabulary';
+import type { ApiKeyLimits } from '#domain/api-key';
 import type { Database } from './database.ts';
 import { providerKey } from './schema/tenancy.ts';
 import type { Page } from './tenants.ts';
@@ -15,6 +16,7 @@ export type StoredProviderKey = {
   models: string[] | null;
   weight: number;
   account: string | null;
+  limits: ApiKeyLimits;
   upstreamKeyId: string | null;
   status: string;
   secretVersion: number;
@@ -26,7 +28,7 @@ export type SealedSecret = { sealed: Buffer; dataKeyVersion: number; secretVersi
 
 export type ProviderKeySettings = Pick<
   StoredProviderKey,
-  'name' | 'baseUrl' | 'models' | 'weight' | 'account' | 'upstreamKeyId'
+  'name' | 'baseUrl' | 'models' | 'weight' | 'account' | 'limits' | 'upstreamKeyId'
 >;
 
 const columns = {
@@ -38,6 +40,7 @@ const columns = {
   models: providerKey.models,
   weight: providerKey.weight,
   account: providerKey.account,
+  limits: providerKey.limits,
   upstreamKeyId: providerKey.upstreamKeyId,
   status: providerKey.status,
   secretVersion: providerKey.secretVersion,

@@ -38,13 +38,15 @@ export const createTenantDirectory = ({ query }: Database): TenantDirectory => (
   },
 
   loadRouting: async (tenantId) => {
-    const [keys, routes] = await Promise.all([
+    const [keys, routes, tenants] = await Promise.all([
       query
         .select({
           id: providerKey.id,
           provider: providerKey.provider,
           models: providerKey.models,
           weight: providerKey.weight,
+          account: providerKey.account,
+          limits: providerKey.limits,
         })
         .from(providerKey)
         .where(
@@ -60,6 +62,10 @@ export const createTenantDirectory = ({ query }: Database): TenantDirectory => (
         .from(route)
         .where(eq(route.tenantId, tenantId))
         .orderBy(asc(route.name)),
+      query
+        .select({ weight: tenant.weight, shares: tenant.shares })
+        .from(tenant)
+        .where(eq(tenant.id, tenantId)),
     ]);
     return {
       providerKeys: keys.map((key) => ({
@@ -68,6 +74,8 @@ export const createTenantDirectory = ({ query }: Database): TenantDirectory => (
         provider: providerId.parse(key.provider),
       })),
       routes: new Map(routes.map((row) => [row.name, decodeRoute(row)])),
+      weight: tenants[0]?.weight ?? 1,
+      shares: tenants[0]?.shares ?? { teams: {}, features: {} },
     };
   },
 });

@@ -1,16 +1,30 @@
 import { and, asc, eq, gt, isNull } from 'drizzle-orm';
 import type { TenantId } from '#contracts/ids';
+import type { TenantShares } from '#domain/tenant-routing';
 import type { Database } from './database.ts';
 import { apiKey, providerKey, route, tenant, tenantDataKey } from './schema/tenancy.ts';
 
-export type StoredTenant = { id: TenantId; name: string; createdAt: Date };
+export type StoredTenant = {
+  id: TenantId;
+  name: string;
+  weight: number;
+  shares: TenantShares;
+  createdAt: Date;
+};
+export type TenantSettings = Pick<StoredTenant, 'name' | 'weight' | 'shares'>;
 
 export type Page = { limit: number; afterId: string | null };
 
 const FIRST_DATA_KEY_VERSION = 1;
 
-const columns = { id: tenant.id, name: tenant.name, createdAt: tenant.createdAt };
-const decode = (row: { id: string; name: string; createdAt: Date }): StoredTenant => ({
+const columns = {
+  id: tenant.id,
+  name: tenant.name,
+  weight: tenant.weight,
+  shares: tenant.shares,
+  createdAt: tenant.createdAt,
+};
+const decode = (row: Omit<StoredTenant, 'id'> & { id: string }): StoredTenant => ({
   ...row,
   id: row.id as TenantId,
 });
@@ -49,8 +63,17 @@ export const createTenantStore = ({ query }: Database) => {
       return row === undefined ? null : decode(row);
     },
 
-    rename: async (id: TenantId, name: string): Promise<StoredTenant | null> => {
-      const [row] = await query.update(tenant).set({ name }).where(living(id)).returning(columns);
+    /** Null when there is no such tenant. */
+    update: async (
+      id: TenantId,
+      changes: { [Setting in keyof TenantSettings]?: TenantSettings[Setting] | undefined },
+    ): Promise<StoredTenant | null> => {
+      // A statement that sets nothing is refused.
+      if (Object.values(changes).every((value) => value === undefined)) {
+        const [row] = await query.select(columns).from(tenant).where(living(id));
+        return row === undefined ? null : decode(row);
+      }
+      const [row] = await query.update(tenant).set(changes).where(living(id)).returning(columns);
       return row === undefined ? null : decode(row);
     },
 

@@ -51,6 +51,26 @@ describe('tenants', () => {
     expect((await call('DELETE', `/tenants/${id}`)).status).toBe(404);
   });
 
+  it('have a weight that only the admin key sets, and shares of their own making', async () => {
+    const tenant = await createTenant();
+    expect((await call('GET', `/tenants/${tenant}`)).json).toMatchObject({
+      weight: 1,
+      shares: { teams: {}, features: {} },
+    });
+    const shares = { teams: { search: 3 }, features: { nightly: 2 } };
+    const { key } = await createApiKey(tenant, { scopes: ['tenant:admin'] });
+    expect((await call('PATCH', `/tenants/${tenant}`, { shares }, { key })).json).toMatchObject({ shares });
+    expect((await call('PATCH', `/tenants/${tenant}`, { weight: 5 }, { key })).status).toBe(403);
+    expect((await call('PATCH', `/tenants/${tenant}`, { weight: 5 })).json).toMatchObject({
+      weight: 5,
+      shares,
+    });
+    expect((await call('PATCH', `/tenants/${tenant}`, { weight: 0 })).status).toBe(400);
+
+    const routing = await createTenantDirectory(control.database).loadRouting(tenantId.parse(tenant));
+    expect(routing).toMatchObject({ weight: 5, shares });
+  });
+
   it('take their keys with them', async () => {
     const tenant = await createTenant();
     const { key } = await createApiKey(tenant);
@@ -62,6 +82,23 @@ describe('tenants', () => {
 });
 
 describe('provider keys', () => {
+  it('say what their account allows', async () => {
+    const tenant = await createTenant();
+    const path = `/tenants/${tenant}/provider-keys`;
+    const limits = { requests_per_minute: 600, tokens_per_minute: 100_000 };
+    const body = { provider: 'openai', name: 'main', secret: SECRET, account: 'org-1', limits };
+    const made = await call('POST', path, body);
+    expect(made.json).toMatchObject({ account: 'org-1', limits: { ...limits, concurrency: null } });
+    const patched = await call('PATCH', `${path}/${String(made.json['id'])}`, { limits: { concurrency: 4 } });
+    expect(patched.json['limits']).toEqual({
+      requests_per_minute: null,
+      tokens_per_minute: null,
+      concurrency: 4,
+    });
+    const routing = await createTenantDirectory(control.database).loadRouting(tenantId.parse(tenant));
+    expect(routing.providerKeys).toMatchObject([{ account: 'org-1', limits: { concurrency: 4 } }]);
+  });
+
   it('are sealed, opened only by the vault, rotated and deleted', async () => {
     const tenant = await createTenant();
     const path = `/tenants/${tenant}/provider-keys`;

@@ -12,6 +12,7 @@ import {
   uniqueIndex,
 } from 'drizzle-orm/pg-core';
 import type { ApiKeyLimits } from '#domain/api-key';
+import type { TenantShares } from '#domain/tenant-routing';
 
 export const bytea = customType<{ data: Buffer }>({ dataType: () => 'bytea' });
 const instant = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' });
@@ -19,6 +20,10 @@ const instant = (name: string) => timestamp(name, { withTimezone: true, mode: 'd
 export const tenant = pgTable('tenant', {
   id: text('id').primaryKey(),
   name: text('name').notNull(),
+  /** The tenant's part where several wait for the same workers; twice the weight is twice the part. */
+  weight: integer('weight').notNull().default(1),
+  /** The parts of its teams and features where they wait for the same key. */
+  shares: jsonb('shares').$type<TenantShares>().notNull().default({ teams: {}, features: {} }),
   createdAt: instant('created_at').notNull().defaultNow(),
   deletedAt: instant('deleted_at'),
 });
@@ -57,6 +62,8 @@ export const providerKey = pgTable(
     weight: integer('weight').notNull().default(1),
     /** Keys of one declared account share its rate limits. */
     account: text('account'),
+    /** What the tenant says the provider allows; what the provider itself says is learnt. */
+    limits: jsonb('limits').$type<ApiKeyLimits>().notNull().default({}),
     /** The provider's own id of this key, for matching statements. */
     upstreamKeyId: text('upstream_key_id'),
     status: text('status').notNull().default('active'),

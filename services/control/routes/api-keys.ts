@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { apiKeyBody, apiKeyPatch, type ApiKeyPatch } from '#contracts/control-plane';
+import { apiKeyBody, apiKeyPatch } from '#contracts/control-plane';
 import { apiKeyId, type ApiKeyId } from '#contracts/ids';
-import type { ApiKeyLimits } from '#domain/api-key';
 import { mintApiKeyText } from '#domain/api-key-text';
 import { FloError } from '#domain/errors';
 import type { IdMint } from '#domain/mint-id';
@@ -9,6 +8,7 @@ import type { ConfigurationChanges } from '#domain/ports';
 import type { ApiKeyStore, StoredApiKey } from '#postgres/api-keys';
 import { hashApiKey } from '#web/caller-key';
 import { requireTenant } from '../authorization.ts';
+import { decodeLimits, encodeLimits } from './limits-body.ts';
 import { encodePage, readBody, readPage } from './page.ts';
 import type { Authorize } from './usage-authorization.ts';
 
@@ -32,21 +32,10 @@ const encodeApiKey = (key: StoredApiKey) => ({
   feature: key.feature,
   tags: key.tags,
   allow_override: key.allowOverride,
-  limits: {
-    requests_per_minute: key.limits.requestsPerMinute ?? null,
-    tokens_per_minute: key.limits.tokensPerMinute ?? null,
-    concurrency: key.limits.concurrency ?? null,
-  },
+  limits: encodeLimits(key.limits),
   expires_at: key.expiresAtMs === null ? null : new Date(key.expiresAtMs).toISOString(),
   created_at: key.createdAt.toISOString(),
   updated_at: key.updatedAt.toISOString(),
-});
-
-type LimitsBody = NonNullable<ApiKeyPatch['limits']>;
-const decodeLimits = (limits: LimitsBody): ApiKeyLimits => ({
-  requestsPerMinute: limits.requests_per_minute,
-  tokensPerMinute: limits.tokens_per_minute,
-  concurrency: limits.concurrency,
 });
 
 const decodeTime = (text: string | null): number | null => (text === null ? null : Date.parse(text));

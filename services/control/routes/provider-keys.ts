@@ -12,6 +12,7 @@ import type { ProviderKeyStore, SealedSecret, StoredProviderKey } from '#postgre
 import type { TenantStore } from '#postgres/tenants';
 import { noTenant, requireTenant } from '../authorization.ts';
 import { checkProviderKey } from '../key-check.ts';
+import { decodeLimits, encodeLimits } from './limits-body.ts';
 import { encodePage, readBody, readPage } from './page.ts';
 import type { Authorize } from './usage-authorization.ts';
 
@@ -41,6 +42,7 @@ const encodeProviderKey = (key: StoredProviderKey) => ({
   models: key.models,
   weight: key.weight,
   account: key.account,
+  limits: encodeLimits(key.limits),
   provider_key_id: key.upstreamKeyId,
   secret_version: key.secretVersion,
   created_at: key.createdAt.toISOString(),
@@ -123,6 +125,7 @@ export const registerProviderKeyRoutes = (app: FastifyInstance, deps: ProviderKe
         models: body.models,
         weight: body.weight,
         account: body.account,
+        limits: decodeLimits(body.limits),
         upstreamKeyId: body.provider_key_id,
         ...(await seal(owner, body.secret)),
       })
@@ -151,11 +154,17 @@ export const registerProviderKeyRoutes = (app: FastifyInstance, deps: ProviderKe
     const {
       base_url: baseUrl,
       provider_key_id: upstreamKeyId,
+      limits,
       ...same
     } = readBody(providerKeyPatch, request);
     await checkBaseUrl(baseUrl);
     const changed = await providerKeys
-      .update(tenantId, id, { ...same, baseUrl, upstreamKeyId })
+      .update(tenantId, id, {
+        ...same,
+        baseUrl,
+        upstreamKeyId,
+        limits: limits && decodeLimits(limits),
+      })
       .catch((error: unknown) => {
         throw nameTaken(error, same.name ?? '');
       });

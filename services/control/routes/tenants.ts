@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { tenantBody } from '#contracts/control-plane';
+import { tenantBody, tenantPatch } from '#contracts/control-plane';
 import type { TenantId } from '#contracts/ids';
 import type { IdMint } from '#domain/mint-id';
 import type { ConfigurationChanges, Vault } from '#domain/ports';
@@ -19,6 +19,8 @@ export type TenantRouteDependencies = {
 const encodeTenant = (tenant: StoredTenant) => ({
   id: tenant.id,
   name: tenant.name,
+  weight: tenant.weight,
+  shares: tenant.shares,
   created_at: tenant.createdAt.toISOString(),
 });
 
@@ -27,7 +29,7 @@ const orMissing = <Value>(value: Value | null, id: TenantId): Value => {
   return value;
 };
 
-/** `/api/v1/tenants`: made, listed and deleted with the admin key; read and renamed by the tenant too. */
+/** `/api/v1/tenants`: made, listed and deleted with the admin key; read and renamed, and its shares set, by the tenant too. */
 export const registerTenantRoutes = (app: FastifyInstance, deps: TenantRouteDependencies): void => {
   const { authorize, tenants, vault, mint, configurationChanges } = deps;
 
@@ -53,8 +55,12 @@ export const registerTenantRoutes = (app: FastifyInstance, deps: TenantRouteDepe
 
   app.patch('/api/v1/tenants/:tenant', async (request) => {
     const id = await requireTenant(authorize, request);
-    const { name } = readBody(tenantBody, request);
-    return encodeTenant(orMissing(await tenants.rename(id, name), id));
+    const changes = readBody(tenantPatch, request);
+    // A tenant may not give itself a greater part of what all tenants share.
+    if (changes.weight !== undefined) await requireRoot(authorize, request);
+    const tenant = orMissing(await tenants.update(id, changes), id);
+    configurationChanges.announce({ tenantId: id });
+    return encodeTenant(tenant);
   });
 
   app.delete('/api/v1/tenants/:tenant', async (request, reply) => {
