@@ -147,6 +147,21 @@ export const SETTINGS = {
     default: '30000',
     ...wholeNumber(0, 600_000),
   }),
+  url: settingOf('FLO2_URL', {
+    description: 'Where the command line finds flo2.',
+    default: 'http://127.0.0.1:8080',
+    expected: 'a URL such as http://127.0.0.1:8080',
+    schema: z
+      .string()
+      .max(4_096)
+      .refine((text) => isUrlOf(['http:', 'https:'], text)),
+  }),
+  apiKey: optionalSettingOf('FLO2_API_KEY', {
+    description: 'The API key of the command line, where it has no `FLO2_ADMIN_KEY`.',
+    expected: 'an API key of flo2, without spaces',
+    schema: visibleText(8, 256),
+    isSecret: true,
+  }),
   logLevel: settingOf('LOG_LEVEL', {
     description: 'The least important lines to log.',
     default: 'info',
@@ -171,8 +186,6 @@ export const PROCESS_SETTINGS = {
 const READ_ELSEWHERE = [
   'FLO2_TEST_SERVICES',
   'FLO2_WIRE_RECORDINGS',
-  'FLO2_URL',
-  'FLO2_API_KEY',
   FAULT_POINT_VARIABLE,
   FAULT_TESTS_VARIABLE,
 ];

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import type { Setting } from '#runtime/config';
 import { SETTINGS } from '#runtime/settings';
+import { CLI_SETTINGS } from '#services/cli/config';
 import { CONTROL_SETTINGS } from '#services/control/config';
 import { INGRESS_SETTINGS } from '#services/ingress/config';
 import { METERING_SETTINGS } from '#services/metering/config';
@@ -16,6 +17,7 @@ const ROLES: Record<string, Record<string, Setting<unknown>>> = {
   metering: METERING_SETTINGS,
   control: CONTROL_SETTINGS,
   migrate: MIGRATE_SETTINGS,
+  cli: CLI_SETTINGS,
 };
 
 /** Which roles read it; a star where they cannot do without. */
