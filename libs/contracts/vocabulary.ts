@@ -10,7 +10,13 @@ export const streamFraming = z.enum(STREAM_FRAMINGS);
 export type StreamFraming = z.infer<typeof streamFraming>;
 
 /** Dialects a client may speak to flo2. */
-export const SURFACE_IDS = ['openai-chat', 'anthropic-messages'] as const;
+export const SURFACE_IDS = [
+  'openai-chat',
+  'anthropic-messages',
+  'gemini-generate-content',
+  'gemini-count-tokens',
+  'gemini-embed-content',
+] as const;
 export const surfaceId = z.enum(SURFACE_IDS);
 export type SurfaceId = z.infer<typeof surfaceId>;
 

@@ -32,6 +32,9 @@ export const readBoolean = (value: unknown, param: string): boolean =>
 export const readNumber = (value: unknown, param: string): number =>
   typeof value === 'number' && Number.isFinite(value) ? value : refuse(param, 'must be a number.');
 
+export const readInteger = (value: unknown, param: string): number =>
+  typeof value === 'number' && Number.isSafeInteger(value) ? value : refuse(param, 'must be a whole number.');
+
 export const readPositiveInteger = (value: unknown, param: string): number =>
   typeof value === 'number' && Number.isSafeInteger(value) && value > 0
     ? value
@@ -47,6 +50,19 @@ export const optional = <Value>(
   const value = object[field];
   return value === undefined || value === null ? undefined : read(value, prefix + field);
 };
+
+/** Without the fields that are undefined, which an exact optional field may not be. */
+export const given = <Fields extends object>(fields: Fields): Given<Fields> =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Given<Fields>;
+type OptionalField<Fields> = {
+  [Field in keyof Fields]: undefined extends Fields[Field] ? Field : never;
+}[keyof Fields];
+type Given<Fields> = Omit<Fields, OptionalField<Fields>> & {
+  [Field in OptionalField<Fields>]?: Exclude<Fields[Field], undefined>;
+};
+
+export const readTexts = (value: unknown, param: string): string[] =>
+  readList(value, param).map((text, index) => readText(text, `${param}.${index}`));
 
 /** What every dialect's request has. */
 export const readModel = (body: JsonObject): string => {
@@ -66,16 +82,23 @@ export const readSchema = (value: unknown, param: string): Record<string, unknow
   ...readObject(value, param),
 });
 
+type Translated = {
+  expressible: ReadonlySet<string>;
+  /** Fields of which some values ask for nothing the answer would lack. */
+  changesNothing: Readonly<Record<string, (value: unknown) => boolean>>;
+  /** What stands before the fields' names, up to and with the dot. */
+  prefix?: string;
+};
+
 /** Names every field that is not translated, unless its value asks for nothing the answer would lack. */
 export const findInexpressible = (
   body: JsonObject,
-  expressible: ReadonlySet<string>,
-  changesNothing: Readonly<Record<string, (value: unknown) => boolean>>,
+  { expressible, changesNothing, prefix = '' }: Translated,
   inexpressible: Inexpressible,
 ): void => {
   for (const [field, value] of Object.entries(body)) {
     if (expressible.has(field) || value === undefined || value === null) continue;
     if (Object.hasOwn(changesNothing, field) && changesNothing[field]?.(value) === true) continue;
-    inexpressible.param(field);
+    inexpressible.param(prefix + field);
   }
 };

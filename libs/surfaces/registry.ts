@@ -1,11 +1,17 @@
 import type { SurfaceId } from '#contracts/vocabulary';
 import { anthropicMessages } from './anthropic-messages/anthropic-messages.ts';
+import { geminiCountTokens } from './gemini/count-tokens.ts';
+import { geminiEmbedContent } from './gemini/embed-content.ts';
+import { geminiGenerateContent } from './gemini/generate-content.ts';
 import { openaiChat } from './openai-chat/openai-chat.ts';
 import type { Surface } from './surface.ts';
 
 const SURFACES: Readonly<Record<SurfaceId, Surface>> = {
   'openai-chat': openaiChat,
   'anthropic-messages': anthropicMessages,
+  'gemini-generate-content': geminiGenerateContent,
+  'gemini-count-tokens': geminiCountTokens,
+  'gemini-embed-content': geminiEmbedContent,
 };
 
 export const surfaceOf = (id: SurfaceId): Surface => SURFACES[id];

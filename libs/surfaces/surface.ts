@@ -2,7 +2,7 @@ import type { EmbeddingRequest, EmbeddingResponse } from '#contracts/embedding';
 import type { ChatRequest, ChatResponse, StreamPart } from '#contracts/inference';
 import type { TokenCountResponse } from '#contracts/token-count';
 import type { StreamFraming, SurfaceId } from '#contracts/vocabulary';
-import type { FloError } from '#domain/errors';
+import { FloError } from '#domain/errors';
 import type { Inexpressible } from '#domain/inexpressible';
 
 /** What admission reads of a request in any dialect. */
@@ -27,7 +27,14 @@ export type StreamEncoder = {
   encode: (part: StreamPart) => string;
 };
 
+/** A call whose arguments are written on after they have gone out whole. */
+export const goesBack = (): FloError =>
+  new FloError('malformed_answer', "The provider's answer goes back to a tool call that had ended.");
+
 export type EncodedError = { status: number; headers: Record<string, string>; body: unknown };
+
+/** A stream that has begun: its framing, and the last that was sent of it, empty where nothing was yet. */
+export type StreamSoFar = { framing: StreamFraming; tail: string };
 
 export type EncodeContext = { createdAtMs: number; streamFraming: StreamFraming };
 
@@ -48,7 +55,7 @@ type SurfaceBase = {
   paramNames: Readonly<Record<string, string>>;
   encodeError: (error: FloError, requestId: string) => EncodedError;
   /** The text that ends a stream which has begun and cannot be finished. */
-  encodeStreamError: (error: FloError, requestId: string, framing: StreamFraming) => string;
+  encodeStreamError: (error: FloError, requestId: string, soFar: StreamSoFar) => string;
 };
 
 export type ChatSurface = SurfaceBase & {

@@ -20,6 +20,8 @@ export class AnswerWriter {
   readonly #surface: Surface;
   readonly #requestId: RequestId;
   #framing: StreamFraming | null = null;
+  /** What was written last: an error that ends a stream goes on from there. */
+  #lastBytes: Uint8Array | null = null;
 
   constructor(response: ServerResponse, surface: Surface, requestId: RequestId) {
     this.#response = response;
@@ -63,6 +65,7 @@ export class AnswerWriter {
 
   /** `onTaken` is called once the bytes have left this process. */
   data(bytes: Uint8Array, onTaken: () => void): void {
+    if (bytes.length > 0) this.#lastBytes = bytes;
     this.#response.write(bytes, (error) => {
       if (!error) onTaken();
     });
@@ -78,7 +81,10 @@ export class AnswerWriter {
     if (response.destroyed || response.writableEnded) return;
     if (response.headersSent) {
       if (this.#framing === null) response.destroy();
-      else response.end(this.#surface.encodeStreamError(error, this.#requestId, this.#framing));
+      else {
+        const soFar = { framing: this.#framing, tail: Buffer.from(this.#lastBytes ?? '').toString('utf8') };
+        response.end(this.#surface.encodeStreamError(error, this.#requestId, soFar));
+      }
       return;
     }
     const { status, headers, body } = this.#surface.encodeError(error, this.#requestId);

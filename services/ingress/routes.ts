@@ -1,11 +1,36 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { RequestId } from '#contracts/ids';
 import type { SurfaceId } from '#contracts/vocabulary';
+import { GEMINI_MODELS_PATH, readGeminiAddress, type Addressed } from './gemini-address.ts';
+
+type InferenceRoute = {
+  path: string;
+  /** Whose dialect errors are in that come before the request is read. */
+  surface: SurfaceId;
+  /** Throws `FloError` `route_not_found` where there is nothing at the request's path after all. */
+  address: (request: Pick<FastifyRequest, 'params' | 'query'>) => Addressed;
+  /** Whether a key may be shown as `?key=`. */
+  takesQueryKey: boolean;
+};
+
+const at = (path: string, surface: SurfaceId): InferenceRoute => ({
+  path,
+  surface,
+  address: () => ({ surface, path: {} }),
+  takesQueryKey: false,
+});
 
 /** Where each dialect's requests come in. */
-export const INFERENCE_ROUTES: readonly { path: string; surface: SurfaceId }[] = [
-  { path: '/v1/chat/completions', surface: 'openai-chat' },
-  { path: '/v1/messages', surface: 'anthropic-messages' },
+export const INFERENCE_ROUTES: readonly InferenceRoute[] = [
+  at('/v1/chat/completions', 'openai-chat'),
+  at('/v1/messages', 'anthropic-messages'),
+  {
+    path: `${GEMINI_MODELS_PATH}/*`,
+    surface: 'gemini-generate-content',
+    address: ({ params, query }) =>
+      readGeminiAddress((params as { '*': string })['*'], query as Record<string, unknown>),
+    takesQueryKey: true,
+  },
 ];
 
 /** Every body comes as the bytes it was sent as, whatever its type is called: it must be JSON anyway. */

@@ -17,6 +17,7 @@ import { readServerError } from '#web/server';
 import { admit, type AdmissionDeps, type Incoming } from './admission.ts';
 import { AnswerWriter } from './answer-writer.ts';
 import { cacheDirectory } from './directory-cache.ts';
+import { withQueryKey } from './gemini-address.ts';
 import { dialectOf, registerModelRoutes } from './models.ts';
 import { OPEN_REQUESTS_MAX, OpenRequests } from './open-requests.ts';
 import { bodyOf, INFERENCE_ROUTES, requestIdOf, takeRawBodies } from './routes.ts';
@@ -150,7 +151,7 @@ export const createIngress = (deps: IngressDeps): Ingress => {
     },
     ready: () => accepting && watch.connected(),
     registerRoutes: (app) => {
-      for (const { path, surface: surfaceId } of INFERENCE_ROUTES) {
+      for (const { path, surface: surfaceId, address, takesQueryKey } of INFERENCE_ROUTES) {
         const surface = surfaceOf(surfaceId);
         app.register(async (scope) => {
           takeRawBodies(scope);
@@ -158,10 +159,18 @@ export const createIngress = (deps: IngressDeps): Ingress => {
             sendError(request, reply, surface, readServerError(error, bodyLimitBytes)),
           );
           scope.post(path, { bodyLimit: bodyLimitBytes }, (request, reply) => {
+            const addressed = address(request);
             reply.hijack();
-            const requestId = requestIdOf(request);
-            const { headers } = request;
-            void serve({ requestId, surface, path: {}, headers, body: bodyOf(request) }, reply);
+            const incoming = {
+              requestId: requestIdOf(request),
+              surface: surfaceOf(addressed.surface),
+              path: addressed.path,
+              headers: takesQueryKey
+                ? withQueryKey(request.headers, request.query as Record<string, unknown>)
+                : request.headers,
+              body: bodyOf(request),
+            };
+            void serve(incoming, reply);
           });
         });
       }

@@ -167,7 +167,7 @@ describe.each(CHAT_WIRES)('the dialect of $name', ({ wire }) => {
       { type: 'text_delta', text: 'Half a' },
     ]);
     expect(readStream(wire, stream, 7).parts.map(({ type }) => type)).not.toContain('end');
-    const told = stream + surface.encodeStreamError(broken, 'req_1', 'sse');
+    const told = stream + surface.encodeStreamError(broken, 'req_1', { framing: 'sse', tail: '' });
     expect(() => readStream(wire, told, 7)).toThrow(broken.message);
   });
 });

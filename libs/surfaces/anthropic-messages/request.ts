@@ -106,7 +106,7 @@ const CHANGES_NOTHING: Readonly<Record<string, (value: unknown) => boolean>> = {
 export const decodeAnthropicRequest = ({ body: value, stream, inexpressible }: DecodeInput): ChatRequest => {
   const { maxOutputTokens, endUser } = readAnthropicRequest(value);
   const body = readBody(value);
-  findInexpressible(body, EXPRESSIBLE, CHANGES_NOTHING, inexpressible);
+  findInexpressible(body, { expressible: EXPRESSIBLE, changesNothing: CHANGES_NOTHING }, inexpressible);
   const toolChoice = optional(body, 'tool_choice', readToolChoice);
   const oneCallOnly = optional(
     optional(body, 'tool_choice', readObject) ?? {},

@@ -1,7 +1,6 @@
 import type { FinishReason, StreamPart } from '#contracts/inference';
 import { UNKNOWN_USAGE, type Usage } from '#contracts/usage';
-import { FloError } from '#domain/errors';
-import type { StreamEncoder } from '../surface.ts';
+import { goesBack, type StreamEncoder } from '../surface.ts';
 import { encodeStopReason, encodeUsage } from './response.ts';
 
 const eventText = (type: string, fields: object): string =>
@@ -64,12 +63,7 @@ export const createAnthropicStreamEncoder = (): StreamEncoder => {
   };
 
   const encodeToolDelta = ({ index, argumentsDelta }: Part<'tool_call_delta'>): string => {
-    if (open !== index) {
-      throw new FloError(
-        'malformed_answer',
-        "The provider's answer goes back to a tool call that had ended.",
-      );
-    }
+    if (open !== index) throw goesBack();
     return delta({ type: 'input_json_delta', partial_json: argumentsDelta });
   };
 

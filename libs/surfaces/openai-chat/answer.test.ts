@@ -156,7 +156,10 @@ describe('an error in the dialect', () => {
   });
 
   it('ends a stream as one event', () => {
-    const text = openaiChat.encodeStreamError(new FloError('cut_stream', 'It broke off.'), 'req_1', 'sse');
+    const text = openaiChat.encodeStreamError(new FloError('cut_stream', 'It broke off.'), 'req_1', {
+      framing: 'sse',
+      tail: '',
+    });
     expect(text.startsWith('data: ') && text.endsWith('\n\n')).toBe(true);
     expect(JSON.parse(text.slice('data: '.length))).toMatchObject({
       error: { message: 'It broke off.', type: 'server_error', param: null, code: 'cut_stream' },

@@ -238,7 +238,7 @@ const readStop = (value: unknown, param: string): string[] =>
 
 export const decodeOpenaiRequest = ({ body: value, stream, inexpressible }: DecodeInput): ChatRequest => {
   const body = readBody(value);
-  findInexpressible(body, EXPRESSIBLE, CHANGES_NOTHING, inexpressible);
+  findInexpressible(body, { expressible: EXPRESSIBLE, changesNothing: CHANGES_NOTHING }, inexpressible);
   const decoded: Decoded = { system: [], messages: [] };
   readMessages(body).forEach((message, index) => addMessage(decoded, message, `messages.${index}`));
   if (decoded.messages.length === 0) refuse('messages', 'must hold a message of the user.');
