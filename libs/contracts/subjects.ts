@@ -8,6 +8,8 @@
  * | `flo2.ing.<ingress>.grant`, `.frame`, `.heartbeat`       | the attempt line towards an ingress       |
  * | `flo2.wrk.<worker>.control`                              | the attempt line towards a worker         |
  * | `flo2.ctl.changed`                                       | configuration changes                     |
+ * | `flo2.dlq.<stream>`                                      | dead letters (`dead-letter.ts`), stream `DLQ` |
+ * | JetStream's own advisories of used up deliveries         | stream `ADV`                              |
  */
 import type { TenantId } from './ids.ts';
 import type { Lane, ProviderId } from './vocabulary.ts';
@@ -47,6 +49,32 @@ export const EVENT_STREAM = {
 } as const;
 
 export const METERING_CONSUMER = 'metering';
+
+/** What was taken out of a queue for good; kept so that people can read it, replay it or purge it. */
+export const DEAD_LETTER_STREAM = {
+  name: 'DLQ',
+  subjects: ['flo2.dlq.>'],
+  maxAgeMs: 30 * DAY_MS,
+  /** The oldest go first: a flood of poison must not fill the disk. */
+  bytesMax: 1024 * 1024 * 1024,
+  duplicateWindowMs: 120 * SECOND_MS,
+} as const;
+
+/** A backstop: readers bury what they cannot carry out by themselves, long before JetStream gives up. */
+export const ADVISORY_STREAM = {
+  name: 'ADV',
+  subjects: ['$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>'],
+  maxAgeMs: 7 * DAY_MS,
+  messagesMax: 100_000,
+  ackWaitMs: 30 * SECOND_MS,
+} as const;
+
+export const BURIAL_CONSUMER = 'burial';
+
+/** Deliveries after which a reader buries a message that no worker has come to an end with. */
+export const DELIVERIES_TRIED_MAX = 5;
+
+export const deadLetterSubject = (stream: string): string => `flo2.dlq.${encodeSubjectToken(stream)}`;
 
 export const CONFIGURATION_CHANGED_SUBJECT = 'flo2.ctl.changed';
 

@@ -1,10 +1,12 @@
 import { jetstream, JetStreamApiError } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
+import { ZodError } from 'zod';
 import { dispatchHeader, type Dispatch } from '#contracts/dispatch';
 import { dispatchSubject, INTERACTIVE_STREAM, workerConsumer } from '#contracts/subjects';
 import type { Lane, ProviderId } from '#contracts/vocabulary';
 import { FloError } from '#domain/errors';
-import { decodeEnvelope, encodeEnvelope } from './envelope.ts';
+import { bury, type Verdict } from './dead-letter-box.ts';
+import { decodeEnvelope, encodeEnvelope, EnvelopeError } from './envelope.ts';
 import { outboxOf } from './outbox.ts';
 
 const PUBLISH_TIMEOUT_MS = 2_000;
@@ -66,14 +68,27 @@ export type ReceivedDispatch = {
   dispatch: Dispatch;
   done: () => void;
   retryLater: () => void;
+  /** 1 at the first. */
+  deliveries: number;
+  /** Puts it among the dead letters. Rejects where that cannot be done, and then it comes again. */
+  bury: (verdict: Verdict) => Promise<void>;
 };
 
 export type DispatchSource = {
   /**
    * Yields dispatches as they come, `maxMessages` at most, and ends after `expiresMs`. Throws when the
-   * stream cannot be reached. A message that is no dispatch is removed and told to `onUnreadable`.
+   * stream cannot be reached. A message that is no dispatch is buried and told to `onUnreadable`.
    */
   fetch: (options: { maxMessages: number; expiresMs: number }) => AsyncIterable<ReceivedDispatch>;
+};
+
+/** Names fields, never their values. */
+const describeUnreadable = (error: unknown): string => {
+  if (!(error instanceof ZodError)) {
+    return `It is no dispatch: ${error instanceof EnvelopeError ? error.message : 'it cannot be decoded'}.`;
+  }
+  const fields = [...new Set(error.issues.map(({ path }) => path.join('.') || '(root)'))].slice(0, 10);
+  return `It is no dispatch of this version of flo2; wrong are: ${fields.join(', ')}.`;
 };
 
 export const openDispatchSource = async (options: {
@@ -83,8 +98,9 @@ export const openDispatchSource = async (options: {
   onUnreadable: (reason: string) => void;
 }): Promise<DispatchSource> => {
   const { name } = workerConsumer(options.lane, options.provider);
-  const outbox = outboxOf(options.connection);
-  const consumer = await jetstream(options.connection).consumers.get(INTERACTIVE_STREAM.name, name);
+  const { connection } = options;
+  const outbox = outboxOf(connection);
+  const consumer = await jetstream(connection).consumers.get(INTERACTIVE_STREAM.name, name);
   return {
     fetch: async function* ({ maxMessages, expiresMs }) {
       const messages = await consumer.fetch({ max_messages: maxMessages, expires: expiresMs });
@@ -94,14 +110,18 @@ export const openDispatchSource = async (options: {
           const { header, bytes } = decodeEnvelope(message.data);
           dispatch = { header: dispatchHeader.parse(header), body: bytes };
         } catch (error) {
-          message.term('unreadable');
-          options.onUnreadable(error instanceof Error ? error.name : 'unknown');
+          const explanation = describeUnreadable(error);
+          options.onUnreadable(explanation);
+          // Where it cannot be buried now, it comes again.
+          await bury(connection, message, { reason: 'unreadable', explanation }).catch(() => undefined);
           continue;
         }
         yield {
           dispatch,
           done: () => outbox.send(() => message.ack()),
           retryLater: () => outbox.send(() => message.nak()),
+          deliveries: message.info.deliveryCount,
+          bury: (verdict) => bury(connection, message, verdict),
         };
       }
     },

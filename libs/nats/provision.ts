@@ -10,6 +10,9 @@ import {
 } from '@nats-io/jetstream';
 import { nanos, type NatsConnection } from '@nats-io/transport-node';
 import {
+  ADVISORY_STREAM,
+  BURIAL_CONSUMER,
+  DEAD_LETTER_STREAM,
   EVENT_STREAM,
   INTERACTIVE_STREAM,
   MESSAGE_BYTES_MAX,
@@ -64,6 +67,31 @@ export const provisionStreams = async (connection: NatsConnection): Promise<void
     discard: DiscardPolicy.Old,
     max_age: nanos(EVENT_STREAM.maxAgeMs),
     duplicate_window: nanos(EVENT_STREAM.duplicateWindowMs),
+  });
+  await ensureStream(manager, {
+    name: DEAD_LETTER_STREAM.name,
+    subjects: [...DEAD_LETTER_STREAM.subjects],
+    retention: RetentionPolicy.Limits,
+    storage: StorageType.File,
+    discard: DiscardPolicy.Old,
+    max_age: nanos(DEAD_LETTER_STREAM.maxAgeMs),
+    max_bytes: DEAD_LETTER_STREAM.bytesMax,
+    duplicate_window: nanos(DEAD_LETTER_STREAM.duplicateWindowMs),
+  });
+  await ensureStream(manager, {
+    name: ADVISORY_STREAM.name,
+    subjects: [...ADVISORY_STREAM.subjects],
+    retention: RetentionPolicy.Workqueue,
+    storage: StorageType.File,
+    discard: DiscardPolicy.Old,
+    max_age: nanos(ADVISORY_STREAM.maxAgeMs),
+    max_msgs: ADVISORY_STREAM.messagesMax,
+  });
+  await manager.consumers.add(ADVISORY_STREAM.name, {
+    durable_name: BURIAL_CONSUMER,
+    ack_policy: AckPolicy.Explicit,
+    deliver_policy: DeliverPolicy.All,
+    ack_wait: nanos(ADVISORY_STREAM.ackWaitMs),
   });
   for (const provider of PROVIDER_IDS) {
     const { name, filter } = workerConsumer('interactive', provider);

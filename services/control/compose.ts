@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { createConfigurationChanges } from '#nats/configuration-changes';
+import { createDeadLetterStore } from '#nats/dead-letter-store';
 import { openNats, openPostgres, type ProcessContext } from '#runtime/connections';
 import { createSystemMint, systemClock } from '#runtime/system';
 import { createVault } from '#vault/vault';
@@ -33,6 +34,7 @@ export const composeControl = async (
         database,
         vault: createVault({ masterKey: configuration.masterKey }),
         configurationChanges: createConfigurationChanges(connection),
+        deadLetters: createDeadLetterStore(connection),
         adminKey: configuration.adminKey,
         allowPrivateUpstreams: configuration.allowPrivateUpstreams,
         clock: systemClock,

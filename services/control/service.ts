@@ -4,6 +4,7 @@ import { FloError } from '#domain/errors';
 import type { IdMint } from '#domain/mint-id';
 import type { Clock, ConfigurationChanges, Vault } from '#domain/ports';
 import { createUpstreamClient } from '#http/upstream-client';
+import type { DeadLetterStore } from '#nats/dead-letter-store';
 import { createApiKeyStore } from '#postgres/api-keys';
 import type { Database } from '#postgres/database';
 import { listPrices } from '#postgres/price-book';
@@ -17,6 +18,7 @@ import { isStoreUnreachable } from '#postgres/unreachable';
 import { queryUsage, readLedgerClock } from '#postgres/usage-query';
 import { createAuthorize } from './authorization.ts';
 import { registerApiKeyRoutes } from './routes/api-keys.ts';
+import { registerDeadLetterRoutes } from './routes/dead-letters.ts';
 import { registerPriceRoutes } from './routes/prices.ts';
 import { registerProviderKeyRoutes } from './routes/provider-keys.ts';
 import { registerRouteRoutes } from './routes/routes.ts';
@@ -27,6 +29,7 @@ export type ControlPlaneDeps = {
   database: Database;
   vault: Vault;
   configurationChanges: ConfigurationChanges;
+  deadLetters: DeadLetterStore;
   adminKey: string;
   allowPrivateUpstreams: boolean;
   clock: Clock;
@@ -80,6 +83,7 @@ const registerRoutes = (app: FastifyInstance, deps: ControlPlaneDeps): void => {
     providerKeys,
     configurationChanges,
   });
+  registerDeadLetterRoutes(app, { authorize, deadLetters: deps.deadLetters });
   registerUsageRoutes(app, {
     authorize,
     usage: {

@@ -235,7 +235,11 @@ export class OpenRequests {
       request.deadline = setTimeout(() => this.#onDeadline(requestId, 0), graceMs);
       return;
     }
-    const error = new FloError('deadline_exceeded', 'The deadline passed before an answer was complete.');
+    const said =
+      request.fence.attempts === 0
+        ? 'The deadline passed while the request waited; no call was made.'
+        : 'The deadline passed before an answer was complete.';
+    const error = new FloError('deadline_exceeded', said);
     request.writer.fail(error, request.fence.attempts, null);
     this.#settle(request);
   }

@@ -1,7 +1,13 @@
 import { FloError } from '#domain/errors';
 
 /** Why an attempt was ended from outside. */
-export type AbortReason = 'client_left' | 'ingress_lost' | 'shutdown' | 'deadline' | 'first_byte_timeout';
+export type AbortReason =
+  | 'client_left'
+  | 'ingress_lost'
+  | 'shutdown'
+  | 'deadline'
+  | 'deadline_in_queue'
+  | 'first_byte_timeout';
 
 export const abortError = (reason: AbortReason): FloError => {
   switch (reason) {
@@ -12,6 +18,11 @@ export const abortError = (reason: AbortReason): FloError => {
       return new FloError('unavailable', 'The worker was stopped before the answer was complete.');
     case 'deadline':
       return new FloError('deadline_exceeded', 'The deadline passed before the answer was complete.');
+    case 'deadline_in_queue':
+      return new FloError(
+        'deadline_exceeded',
+        'The deadline passed while the request waited; no call was made.',
+      );
     case 'first_byte_timeout':
       return new FloError('timeout', 'The provider did not begin to answer in time.');
   }

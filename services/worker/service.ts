@@ -1,5 +1,7 @@
 import type { NatsConnection } from '@nats-io/transport-node';
+import { DELIVERIES_TRIED_MAX } from '#contracts/subjects';
 import type { ProviderId } from '#contracts/vocabulary';
+import { FloError } from '#domain/errors';
 import type { IdMint } from '#domain/mint-id';
 import type { Clock, ConfigurationChanges, Logger, ProviderCredentials } from '#domain/ports';
 import { createUpstreamClient } from '#http/upstream-client';
@@ -7,8 +9,11 @@ import { createAttemptEventPublisher } from '#nats/attempt-event-publisher';
 import { createDispatchPublisher, openDispatchSource, type ReceivedDispatch } from '#nats/dispatch-queue';
 import { openWorkerLine, type WorkerLine } from '#nats/worker-line';
 import { faultPoint } from '#runtime/fault-point';
+import { abortError } from './attempt-limits.ts';
+import { burialLoop } from './burial-loop.ts';
 import { cacheCredentials } from './credential-cache.ts';
 import { DispatchRun, type DispatchRunDeps } from './dispatch-run.ts';
+import { endWithoutCall } from './end-without-call.ts';
 import { interactiveOwner } from './interactive-owner.ts';
 import { pull, Slots } from './pull-loop.ts';
 import { RequestsInHand } from './requests-in-hand.ts';
@@ -37,6 +42,19 @@ export type Worker = {
   ready: () => boolean;
 };
 
+type Refusal = { error: FloError; dispose?: () => Promise<void> };
+
+/** Why a message is not worked on any more; null where it is. */
+const refusalOf = (received: ReceivedDispatch, nowMs: number): Refusal | null => {
+  if (nowMs >= received.dispatch.header.deadlineAtMs) return { error: abortError('deadline_in_queue') };
+  if (received.deliveries <= DELIVERIES_TRIED_MAX) return null;
+  const explanation = `No worker came to an end with it in ${received.deliveries - 1} deliveries.`;
+  return {
+    error: new FloError('internal', 'flo2 could not work on this request; it is kept as a dead letter.'),
+    dispose: () => received.bury({ reason: 'exhausted', explanation }),
+  };
+};
+
 /** Two, so that one waits for work while the other hands out what came. */
 const PULLS_PER_PROVIDER = 2;
 
@@ -55,13 +73,17 @@ export const createWorker = (deps: WorkerDeps): Worker => {
       const { header } = received.dispatch;
       const { requestId, ingressId, deadlineAtMs } = header;
       const step = header.plan.steps[header.step];
-      const waitsNoMore = clock.nowMs() >= deadlineAtMs;
-      if (step === undefined || waitsNoMore) return received.done();
+      if (step === undefined) return received.done();
       const request = requests.take(requestId, header.step, ingressId);
       if (request === null) return;
-      request.abort.startDeadline(deadlineAtMs - clock.nowMs());
       try {
         const owner = interactiveOwner(line, workerId, header, step);
+        const refusal = refusalOf(received, clock.nowMs());
+        if (refusal !== null) {
+          logger.warn({ requestId, code: refusal.error.code }, 'a request was ended before a call');
+          return await endWithoutCall(received, owner, mint, refusal.error, refusal.dispose);
+        }
+        request.abort.startDeadline(deadlineAtMs - clock.nowMs());
         await new DispatchRun(run, received, step, request, owner).run();
       } catch (error) {
         logger.error({ requestId, err: error }, 'a request failed inside the worker');
@@ -93,7 +115,7 @@ export const createWorker = (deps: WorkerDeps): Worker => {
         logger,
       };
       const handle = handleWith(run, line);
-      const loops: Promise<void>[] = [];
+      const loops: Promise<void>[] = [burialLoop({ connection, signal: stopping.signal, logger })];
       for (const provider of deps.providers) {
         const slots = new Slots(deps.concurrency);
         const source = await openDispatchSource({

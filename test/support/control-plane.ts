@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import type { Vault } from '#domain/ports';
+import type { DeadLetterStore } from '#nats/dead-letter-store';
 import { openDatabase, type Database } from '#postgres/database';
 import { createLogger } from '#runtime/logger';
 import { createSystemMint } from '#runtime/system';
@@ -50,6 +51,15 @@ export type ControlPlaneOptions = {
   allowPrivateUpstreams?: boolean;
 };
 
+const unreachable = (): Promise<never> => Promise.reject(new Error('there is no queue in this test'));
+const WITHOUT_QUEUE: DeadLetterStore = {
+  list: unreachable,
+  find: unreachable,
+  replay: unreachable,
+  remove: unreachable,
+  purge: unreachable,
+};
+
 export const openControlPlane = async (options: ControlPlaneOptions = {}): Promise<TestControlPlane> => {
   const created = options.databaseUrl === undefined ? await createDatabase() : null;
   const database = openDatabase({
@@ -75,6 +85,7 @@ export const openControlPlane = async (options: ControlPlaneOptions = {}): Promi
       announce: (change) => void announced.push(change.tenantId),
       subscribe: () => undefined,
     },
+    deadLetters: WITHOUT_QUEUE,
     adminKey: ADMIN_KEY,
     allowPrivateUpstreams: options.allowPrivateUpstreams ?? true,
     clock: { nowMs: Date.now },

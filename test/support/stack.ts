@@ -37,6 +37,7 @@ export const countedTokens = (tokens: Readonly<Record<string, number | undefined
 export type Stack = {
   flo2: RunningFlo2;
   simulator: Simulator;
+  natsUrl: string;
   createTenant: (options?: Omit<TenantOptions, 'simulatorUrl'>) => Promise<TestTenant>;
   /** One request's attempts, once the ledger has that many. */
   attemptsOf: (requestId: string, count: number) => Promise<LedgerAttempt[]>;
@@ -64,6 +65,7 @@ export const startStack = async (configuration?: StartOptions['configuration']):
   return {
     flo2,
     simulator,
+    natsUrl: nats.url,
     createTenant: (options) => flo2.createTenant({ simulatorUrl: simulator.url, ...options }),
     attemptsOf: (requestId, count) =>
       vi.waitFor(
