@@ -1,7 +1,7 @@
 import type { IdByPrefix } from '#contracts/ids';
+import { encodeIdTime } from './id-time.ts';
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
-const TIME_CHARACTERS = 10;
 const RANDOM_CHARACTERS = 16;
 
 /** Where ids get their time and randomness; tests pass fixed ones. */
@@ -22,12 +22,7 @@ export class IdMint {
   }
 
   mint<Prefix extends keyof IdByPrefix>(prefix: Prefix): IdByPrefix[Prefix] {
-    let time = this.#source.nowMs();
-    let timeText = '';
-    for (let index = 0; index < TIME_CHARACTERS; index += 1) {
-      timeText = ALPHABET[time % 32] + timeText;
-      time = Math.floor(time / 32);
-    }
+    const timeText = encodeIdTime(this.#source.nowMs());
     this.#source.fillRandom(this.#bytes);
     let randomText = '';
     for (const byte of this.#bytes) randomText += ALPHABET[byte & 31];

@@ -119,6 +119,8 @@ export type CallerIds = { tenantId: TenantId; apiKeyId: ApiKeyId };
 /** A message of the event stream, not yet acknowledged. */
 export type ReceivedEvent = {
   bytes: Uint8Array;
+  /** The stream's name and when it was made: one that was made anew counts from 1 again. */
+  stream: string;
   streamSequence: bigint;
   /** 1 at the first delivery. */
   deliveryCount: number;
@@ -142,6 +144,7 @@ export type AttemptEventSource = {
 export type PricedEvent = {
   event: AttemptEvent;
   pricing: Pricing;
+  stream: string;
   streamSequence: bigint;
   /** SHA-256 of the message's bytes, hex. */
   payloadHash: string;
@@ -150,6 +153,7 @@ export type PricedEvent = {
 };
 
 export type QuarantinedEvent = {
+  stream: string;
   streamSequence: bigint;
   payloadHash: string;
   payload: string;

@@ -2,13 +2,25 @@ import type { AttemptEvent } from '#contracts/attempt-event';
 import { TOKEN_CLASSES, type TokenClass, type Usage } from '#contracts/usage';
 import type { PriceBook } from './price-book.ts';
 
+/** One line of what an attempt costs. An amount is exactly its quantity times its rate. */
 export type Charge = {
-  component: TokenClass;
+  /** A token class, or what is counted otherwise. */
+  component: string;
+  /** Who is to be paid: the provider of the key. */
+  payee: string;
   quantity: bigint;
-  priceId: bigint;
+  /** What anyone pays, by the price book. */
+  listRatePicoUsd: bigint;
+  listAmountPicoUsd: bigint;
+  /** What this tenant pays. */
   ratePicoUsd: bigint;
-  /** Exactly `quantity × ratePicoUsd`. */
   amountPicoUsd: bigint;
+  /** The price of the book; null where the rate comes from elsewhere. */
+  priceId: bigint | null;
+  /** The negotiated rate; null where none holds. */
+  rateId: string | null;
+  /** Where in its rule's committed volume the quantity begins; null where the rule counts none. */
+  volumeFrom: bigint | null;
 };
 
 /**
@@ -16,10 +28,11 @@ export type Charge = {
  * `unpriced`: something used has no rate; the charges of the rest are kept, the cost is not known.
  * `unknown`: nobody said how much was used. `reason` says in words why there is no cost.
  */
-export type Pricing =
-  | { kind: 'priced'; charges: Charge[]; costPicoUsd: bigint; reason: null }
-  | { kind: 'unpriced'; charges: Charge[]; costPicoUsd: null; reason: string }
-  | { kind: 'unknown'; charges: []; costPicoUsd: null; reason: string };
+export type Pricing = { tier: string } & (
+  | { kind: 'priced'; charges: Charge[]; costPicoUsd: bigint; listCostPicoUsd: bigint; reason: null }
+  | { kind: 'unpriced'; charges: Charge[]; costPicoUsd: null; listCostPicoUsd: null; reason: string }
+  | { kind: 'unknown'; charges: []; costPicoUsd: null; listCostPicoUsd: null; reason: string }
+);
 
 export const STANDARD_TIER = 'standard';
 
@@ -75,9 +88,13 @@ const refused = (event: AttemptEvent): boolean =>
  */
 export const priceAttempt = (event: AttemptEvent, book: PriceBook): Pricing => {
   const { tokens, source } = event.usage;
+  const tier = priceTier(event);
+  const noCost = { tier, costPicoUsd: null, listCostPicoUsd: null };
   if (source === 'none' || Object.keys(tokens).length === 0) {
-    if (refused(event)) return { kind: 'priced', charges: [], costPicoUsd: 0n, reason: null };
-    return { kind: 'unknown', charges: [], costPicoUsd: null, reason: 'no usage was reported' };
+    if (refused(event)) {
+      return { tier, kind: 'priced', charges: [], costPicoUsd: 0n, listCostPicoUsd: 0n, reason: null };
+    }
+    return { ...noCost, kind: 'unknown', charges: [], reason: 'no usage was reported' };
   }
 
   const at = { provider: event.provider, atMs: event.startedAtMs };
@@ -85,7 +102,6 @@ export const priceAttempt = (event: AttemptEvent, book: PriceBook): Pricing => {
     event.servedModel !== null && book.lists(at.provider, event.servedModel, at.atMs)
       ? event.servedModel
       : event.model;
-  const tier = priceTier(event);
   const total = inputTotal(event.usage);
 
   const charges: Charge[] = [];
@@ -101,9 +117,14 @@ export const priceAttempt = (event: AttemptEvent, book: PriceBook): Pricing => {
     charges.push({
       component,
       quantity,
-      priceId: rate.id,
+      payee: event.provider,
+      listRatePicoUsd: rate.ratePicoUsd,
+      listAmountPicoUsd: quantity * rate.ratePicoUsd,
       ratePicoUsd: rate.ratePicoUsd,
       amountPicoUsd: quantity * rate.ratePicoUsd,
+      priceId: rate.id,
+      rateId: null,
+      volumeFrom: null,
     });
   }
 
@@ -111,7 +132,8 @@ export const priceAttempt = (event: AttemptEvent, book: PriceBook): Pricing => {
     missing.length > 0
       ? `no rate for ${missing.join(', ')} of ${event.provider}/${model}, tier ${tier}, ${total} tokens in`
       : otherCharge(event);
-  if (reason !== null) return { kind: 'unpriced', charges, costPicoUsd: null, reason };
+  if (reason !== null) return { ...noCost, kind: 'unpriced', charges, reason };
   const costPicoUsd = charges.reduce((sum, charge) => sum + charge.amountPicoUsd, 0n);
-  return { kind: 'priced', charges, costPicoUsd, reason: null };
+  const listCostPicoUsd = charges.reduce((sum, charge) => sum + charge.listAmountPicoUsd, 0n);
+  return { tier, kind: 'priced', charges, costPicoUsd, listCostPicoUsd, reason: null };
 };

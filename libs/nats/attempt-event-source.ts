@@ -1,5 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { jetstream, type Consumer, type ConsumerMessages, type JsMsg } from '@nats-io/jetstream';
+import {
+  jetstream,
+  jetstreamManager,
+  type Consumer,
+  type ConsumerMessages,
+  type JetStreamManager,
+  type JsMsg,
+} from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { EVENT_STREAM, METERING_CONSUMER } from '#contracts/subjects';
 import type { AttemptEventSource, ReceivedEvent } from '#domain/ports';
@@ -16,12 +23,15 @@ type FetchOptions = Parameters<AttemptEventSource['fetch']>[0];
 
 /** A request for messages that the server still answers, and the message it will bring next. */
 class Pull {
+  /** The stream it was asked of. */
+  readonly stream: string;
   readonly #messages: ConsumerMessages;
   readonly #iterator: AsyncIterator<JsMsg>;
   #next: Promise<IteratorResult<JsMsg>>;
   ended = false;
 
-  constructor(messages: ConsumerMessages) {
+  constructor(messages: ConsumerMessages, stream: string) {
+    this.stream = stream;
     this.#messages = messages;
     this.#iterator = messages[Symbol.asyncIterator]();
     this.#next = this.#askNext();
@@ -55,8 +65,9 @@ class Pull {
   }
 }
 
-const encodeReceived = (message: JsMsg): ReceivedEvent => ({
+const encodeReceived = (message: JsMsg, stream: string): ReceivedEvent => ({
   bytes: message.data,
+  stream,
   streamSequence: BigInt(message.seq),
   deliveryCount: message.info.deliveryCount,
   ack: () => message.ack(),
@@ -70,12 +81,20 @@ const encodeReceived = (message: JsMsg): ReceivedEvent => ({
 class PullingSource implements AttemptEventSource {
   readonly #connection: NatsConnection;
   readonly #consumer: Consumer;
+  readonly #manager: JetStreamManager;
   #pull: Pull | null = null;
   #inFlight: Promise<ReceivedEvent[]> | null = null;
 
-  constructor(connection: NatsConnection, consumer: Consumer) {
+  constructor(connection: NatsConnection, consumer: Consumer, manager: JetStreamManager) {
     this.#connection = connection;
     this.#consumer = consumer;
+    this.#manager = manager;
+  }
+
+  /** Asked for each pull: a stream that is made anew meanwhile is another one, and the consumer cannot tell. */
+  async #nameStream(): Promise<string> {
+    const { config, created } = await this.#manager.streams.info(EVENT_STREAM.name);
+    return `${config.name}@${created}`;
   }
 
   /** One at a time; who waited for a fetch that found nothing has found nothing too. */
@@ -95,13 +114,15 @@ class PullingSource implements AttemptEventSource {
   async #fetchNow({ maxMessages, expiresMs }: FetchOptions): Promise<ReceivedEvent[]> {
     if (this.#pull === null || this.#pull.ended) {
       const options = { max_messages: maxMessages, expires: expiresMs };
-      this.#pull = new Pull(await this.#consumer.fetch(options));
+      const stream = await this.#nameStream();
+      this.#pull = new Pull(await this.#consumer.fetch(options), stream);
     }
+    const { stream } = this.#pull;
     const received: ReceivedEvent[] = [];
     let message = await this.#pull.take();
     const linger = sleep(LINGER_MS, null, { ref: false });
     while (message !== null) {
-      received.push(encodeReceived(message));
+      received.push(encodeReceived(message, stream));
       if (received.length === maxMessages) break;
       // What the stream holds already is on its way.
       const patience = message.info.pending > 0 ? undefined : linger;
@@ -129,4 +150,5 @@ export const openAttemptEventSource = async (connection: NatsConnection): Promis
   new PullingSource(
     connection,
     await jetstream(connection).consumers.get(EVENT_STREAM.name, METERING_CONSUMER),
+    await jetstreamManager(connection),
   );

@@ -1,196 +1,111 @@
 import type { PoolClient } from 'pg';
-import type { AttemptEvent } from '#contracts/attempt-event';
-import type { Ledger, PricedEvent, QuarantinedEvent, RecordedCounts } from '#domain/ports';
+import { idTimeMs } from '#domain/id-time';
+import type { Ledger, PricedEvent, RecordedCounts } from '#domain/ports';
+import { usageEntryOf } from '#domain/usage-entry';
+import { isUniqueViolation } from './constraint.ts';
+import { copyRows } from './copy-rows.ts';
 import type { Database } from './database.ts';
+import { insertQuarantined, quarantinedOf } from './event-quarantine.ts';
+import { createLedgerMonths, type LedgerMonths } from './ledger-months.ts';
+import { CHARGE_COLUMNS, chargeRowsOf, EVENT_COLUMNS, type EventRow } from './ledger-rows.ts';
+import { noteHandled } from './recorded-ranges.ts';
+import { supersedePresumptions } from './superseded-presumptions.ts';
 import { inTransaction } from './transaction.ts';
+import { addToRollups } from './usage-rollup.ts';
 
 /**
- * PostgreSQL holds no NUL in text and neither NUL nor lone surrogates in jsonb. They are replaced, not
- * refused: a caller must not be able to keep a request out of the ledger by its labels.
+ * Any number, but the same in every flo2. Held alone by who records a presumption (revision 0) and shared
+ * by all others: the two revisions of an attempt, recorded at the same time, could not see each other.
  */
-const storableText = (text: string): string => text.toWellFormed().replaceAll('\0', '\ufffd');
-/** The escapes that `JSON.stringify` writes for the same; pairs of backslashes are skipped over. */
-const UNSTORABLE_ESCAPES = /\\(?:\\|u0000|ud[89a-f][0-9a-f]{2})/g;
-const storableJson = (value: unknown): string =>
-  JSON.stringify(value).replace(UNSTORABLE_ESCAPES, (escape) => (escape === '\\\\' ? escape : '\\ufffd'));
+const PRESUMPTION_LOCK = 4_046_171_305;
 
-type Cell = string | number | boolean | null;
-type Column<Row> = { name: string; type: string; read: (row: Row) => Cell };
+/** An id and the start it stands for come from one clock, a moment apart. */
+const CLOCK_SKEW_MAX_MS = 86_400_000;
+/** Another instance may record the same events at the same time; it has then committed at the next try. */
+const TRIES_MAX = 5;
 
-const textOrNull = (text: string | null | undefined): string | null =>
-  text === null || text === undefined ? null : storableText(text);
-
-const ofEvent = (name: string, type: string, read: (event: AttemptEvent) => Cell): Column<PricedEvent> => ({
-  name,
-  type,
-  read: (row) => read(row.event),
-});
-
-const EVENT_COLUMNS: readonly Column<PricedEvent>[] = [
-  ofEvent('attempt_id', 'text', (event) => event.attemptId),
-  ofEvent('revision', 'smallint', (event) => event.revision),
-  ofEvent('request_id', 'text', (event) => event.requestId),
-  ofEvent('tenant_id', 'text', (event) => event.tenantId),
-  ofEvent('api_key_id', 'text', (event) => event.apiKeyId),
-  ofEvent('provider_key_id', 'text', (event) => event.providerKeyId),
-  ofEvent('provider', 'text', (event) => event.provider),
-  ofEvent('model', 'text', (event) => storableText(event.model)),
-  ofEvent('served_model', 'text', (event) => textOrNull(event.servedModel)),
-  ofEvent('requested_model', 'text', (event) => storableText(event.requestedModel)),
-  ofEvent('route', 'text', (event) => textOrNull(event.route)),
-  ofEvent('lane', 'text', (event) => event.lane),
-  ofEvent('surface', 'text', (event) => event.surface),
-  ofEvent('stream', 'boolean', (event) => event.stream),
-  ofEvent('team', 'text', (event) => textOrNull(event.attribution.team)),
-  ofEvent('feature', 'text', (event) => textOrNull(event.attribution.feature)),
-  ofEvent('end_user', 'text', (event) => textOrNull(event.attribution.user)),
-  ofEvent('tags', 'jsonb', (event) => storableJson(event.attribution.tags)),
-  ofEvent('attempt_number', 'integer', (event) => event.attemptNumber),
-  ofEvent('step', 'integer', (event) => event.step),
-  ofEvent('outcome', 'text', (event) => event.outcome),
-  ofEvent('error_code', 'text', (event) => textOrNull(event.errorCode)),
-  ofEvent('upstream_status', 'integer', (event) => event.upstreamStatus),
-  ofEvent('upstream_request_id', 'text', (event) => textOrNull(event.upstreamRequestId)),
-  ofEvent('provider_response_id', 'text', (event) => textOrNull(event.providerResponseId)),
-  ofEvent('finish_reason', 'text', (event) => textOrNull(event.finishReason)),
-  ofEvent('service_tier', 'text', (event) => textOrNull(event.usage.serviceTier)),
-  ofEvent('started_at', 'timestamptz', (event) => new Date(event.startedAtMs).toISOString()),
-  ofEvent('queue_ms', 'integer', (event) => event.queueMs),
-  ofEvent('first_byte_ms', 'integer', (event) => event.firstByteMs),
-  ofEvent('first_token_ms', 'integer', (event) => event.firstTokenMs),
-  ofEvent('duration_ms', 'integer', (event) => event.durationMs),
-  ofEvent('usage_source', 'text', (event) => event.usage.source),
-  ofEvent('input_tokens', 'bigint', (event) => event.usage.tokens.input ?? null),
-  ofEvent('cache_read_tokens', 'bigint', (event) => event.usage.tokens.cache_read ?? null),
-  ofEvent('cache_write_5m_tokens', 'bigint', (event) => event.usage.tokens.cache_write_5m ?? null),
-  ofEvent('cache_write_1h_tokens', 'bigint', (event) => event.usage.tokens.cache_write_1h ?? null),
-  ofEvent('cache_write_other_tokens', 'bigint', (event) => event.usage.tokens.cache_write_other ?? null),
-  ofEvent('input_audio_tokens', 'bigint', (event) => event.usage.tokens.input_audio ?? null),
-  ofEvent('input_image_tokens', 'bigint', (event) => event.usage.tokens.input_image ?? null),
-  ofEvent('output_tokens', 'bigint', (event) => event.usage.tokens.output ?? null),
-  ofEvent('output_audio_tokens', 'bigint', (event) => event.usage.tokens.output_audio ?? null),
-  ofEvent('output_image_tokens', 'bigint', (event) => event.usage.tokens.output_image ?? null),
-  ofEvent('reasoning_tokens', 'bigint', (event) => event.usage.reasoning ?? null),
-  ofEvent('raw_usage', 'jsonb', (event) =>
-    event.usage.raw === undefined ? null : storableJson(event.usage.raw),
-  ),
-  { name: 'pricing', type: 'text', read: ({ pricing }) => pricing.kind },
-  { name: 'cost_pico_usd', type: 'bigint', read: ({ pricing }) => pricing.costPicoUsd?.toString() ?? null },
-  { name: 'pricing_reason', type: 'text', read: ({ pricing }) => textOrNull(pricing.reason) },
-  { name: 'payload_hash', type: 'text', read: (row) => row.payloadHash },
-  { name: 'stream_sequence', type: 'bigint', read: (row) => String(row.streamSequence) },
-];
-
-type ChargeRow = {
-  event: AttemptEvent;
-  charge: PricedEvent['pricing']['charges'][number];
-};
-
-const CHARGE_COLUMNS: readonly Column<ChargeRow>[] = [
-  { name: 'attempt_id', type: 'text', read: ({ event }) => event.attemptId },
-  { name: 'revision', type: 'smallint', read: ({ event }) => event.revision },
-  { name: 'component', type: 'text', read: ({ charge }) => charge.component },
-  { name: 'quantity', type: 'bigint', read: ({ charge }) => String(charge.quantity) },
-  { name: 'price_id', type: 'bigint', read: ({ charge }) => String(charge.priceId) },
-  { name: 'rate_pico_usd', type: 'bigint', read: ({ charge }) => String(charge.ratePicoUsd) },
-  { name: 'amount_pico_usd', type: 'bigint', read: ({ charge }) => String(charge.amountPicoUsd) },
-];
-
-const QUARANTINE_COLUMNS: readonly Column<QuarantinedEvent>[] = [
-  { name: 'stream_sequence', type: 'bigint', read: (row) => String(row.streamSequence) },
-  { name: 'payload_hash', type: 'text', read: (row) => row.payloadHash },
-  { name: 'attempt_id', type: 'text', read: (row) => textOrNull(row.attemptId) },
-  { name: 'reason', type: 'text', read: (row) => storableText(row.reason) },
-  { name: 'payload', type: 'text', read: (row) => storableText(row.payload) },
-];
-
-/** One statement for any number of rows: each column travels as one array. */
-const insertStatement = <Row>(name: string, table: string, columns: readonly Column<Row>[]) => {
-  const names = columns.map((column) => column.name).join(', ');
-  const arrays = columns.map((column, index) => `$${index + 1}::${column.type}[]`).join(', ');
-  return { name, text: `insert into ${table} (${names}) select * from unnest(${arrays})`, columns };
-};
-const INSERT_EVENTS = insertStatement('insert_events', 'usage_event', EVENT_COLUMNS);
-const INSERT_CHARGES = insertStatement('insert_charges', 'usage_charge', CHARGE_COLUMNS);
-const INSERT_QUARANTINE = insertStatement('insert_quarantine', 'event_quarantine', QUARANTINE_COLUMNS);
-
-const arraysOf = <Row>(columns: readonly Column<Row>[], rows: readonly Row[]): Cell[][] =>
-  columns.map((column) => rows.map(column.read));
+const CONTRADICTS = 'another event with this attempt id and revision is recorded';
 
 const keyOf = (attemptId: string, revision: number): string => `${attemptId}/${revision}`;
 const keyOfEvent = ({ event }: PricedEvent): string => keyOf(event.attemptId, event.revision);
 
-const insertEvents = async (client: PoolClient, rows: readonly PricedEvent[]): Promise<Set<string>> => {
-  const inserted = await client.query<{ attempt_id: string; revision: number }>({
-    name: INSERT_EVENTS.name,
-    text: `${INSERT_EVENTS.text} on conflict (attempt_id, revision) do nothing returning attempt_id, revision`,
-    values: arraysOf(EVENT_COLUMNS, rows),
-  });
-  return new Set(inserted.rows.map((row) => keyOf(row.attempt_id, row.revision)));
-};
-
-const loadHashes = async (client: PoolClient, rows: readonly PricedEvent[]): Promise<Map<string, string>> => {
-  const stored = await client.query<{ attempt_id: string; revision: number; payload_hash: string }>(
-    `select attempt_id, revision, payload_hash
-     from usage_event join unnest($1::text[], $2::smallint[]) as known (attempt_id, revision)
-       using (attempt_id, revision)`,
-    [rows.map(({ event }) => event.attemptId), rows.map(({ event }) => event.revision)],
+const beginRecording = async (client: PoolClient, rows: readonly PricedEvent[]): Promise<string> => {
+  const presumes = rows.some(({ event }) => event.revision === 0);
+  const lock = presumes ? 'pg_advisory_xact_lock' : 'pg_advisory_xact_lock_shared';
+  await client.query(`select ${lock}($1)`, [PRESUMPTION_LOCK]);
+  const begun = await client.query<{ recordedAt: string }>(
+    'select ledger_begin_recording()::text as "recordedAt"',
   );
-  return new Map(stored.rows.map((row) => [keyOf(row.attempt_id, row.revision), row.payload_hash]));
+  const [row] = begun.rows;
+  if (row === undefined) throw new Error('a function without a set has one row');
+  return row.recordedAt;
 };
 
-const insertQuarantined = async (client: PoolClient, rows: readonly QuarantinedEvent[]): Promise<void> => {
-  if (rows.length === 0) return;
-  await client.query(`${INSERT_QUARANTINE.text} on conflict do nothing`, arraysOf(QUARANTINE_COLUMNS, rows));
+/** The hashes of what is recorded of these attempts, by attempt and revision. */
+const loadKnown = async (client: PoolClient, rows: readonly PricedEvent[]): Promise<Map<string, string>> => {
+  const known = await client.query<{ attempt_id: string; revision: number; hash: string }>({
+    name: 'load_known',
+    text: `select attempt_id, revision, encode(payload_hash, 'hex') as hash
+      from usage_event where attempt_id = any($1::text[])`,
+    values: [rows.map(({ event }) => event.attemptId)],
+  });
+  return new Map(known.rows.map((row) => [keyOf(row.attempt_id, row.revision), row.hash]));
 };
 
-const encodeQuarantined = (row: PricedEvent, reason: string): QuarantinedEvent => ({
-  streamSequence: row.streamSequence,
-  payloadHash: row.payloadHash,
-  payload: row.payload,
-  attemptId: row.event.attemptId,
-  reason,
-});
+/** The attempts of which both revisions are recorded, one of them only now. */
+const newlySuperseded = (rows: readonly EventRow[], known: ReadonlyMap<string, string>): string[] => {
+  const recorded = new Set([...known.keys(), ...rows.map(keyOfEvent)]);
+  const superseded = rows
+    .map(({ event }) => event.attemptId)
+    .filter((id) => recorded.has(keyOf(id, 0)) && recorded.has(keyOf(id, 1)));
+  return [...new Set(superseded)];
+};
 
 const recordTogether = (database: Database, events: readonly PricedEvent[]): Promise<RecordedCounts> =>
   inTransaction(database, async (client) => {
-    const first = new Map<string, PricedEvent>();
+    const recordedAt = await beginRecording(client, events);
+    const known = await loadKnown(client, events);
+
+    const hashes = new Map(known);
+    const rows: EventRow[] = [];
+    const contradicting: PricedEvent[] = [];
     for (const row of events) {
-      if (!first.has(keyOfEvent(row))) first.set(keyOfEvent(row), row);
-    }
-    // In one order everywhere: two transactions with the same events then wait instead of deadlocking.
-    const rows = [...first.values()].sort((a, b) => (keyOfEvent(a) < keyOfEvent(b) ? -1 : 1));
-    const inserted = await insertEvents(client, rows);
-
-    const charges = rows
-      .filter((row) => inserted.has(keyOfEvent(row)))
-      .flatMap(({ event, pricing }) => pricing.charges.map((charge) => ({ event, charge })));
-    if (charges.length > 0) {
-      await client.query({
-        name: INSERT_CHARGES.name,
-        text: INSERT_CHARGES.text,
-        values: arraysOf(CHARGE_COLUMNS, charges),
-      });
+      const hash = hashes.get(keyOfEvent(row));
+      if (hash === undefined) {
+        hashes.set(keyOfEvent(row), row.payloadHash);
+        rows.push({ ...row, recordedAt });
+      } else if (hash !== row.payloadHash) contradicting.push(row);
     }
 
-    const repeated = events.filter(
-      (row) => !inserted.has(keyOfEvent(row)) || first.get(keyOfEvent(row)) !== row,
-    );
-    if (repeated.length === 0) return { recorded: inserted.size, repeated: 0, quarantined: 0 };
-    const hashes = await loadHashes(client, repeated);
-    const contradicting = repeated.filter((row) => hashes.get(keyOfEvent(row)) !== row.payloadHash);
+    await copyRows(client, 'usage_event', EVENT_COLUMNS, rows);
+    await copyRows(client, 'usage_charge', CHARGE_COLUMNS, rows.flatMap(chargeRowsOf));
+    const entries = rows.map(({ event, pricing }) => usageEntryOf(event, pricing));
+    entries.push(...(await supersedePresumptions(client, newlySuperseded(rows, known), recordedAt)));
     await insertQuarantined(
       client,
-      contradicting.map((row) =>
-        encodeQuarantined(row, 'another event with this attempt id and revision is recorded'),
-      ),
+      contradicting.map((row) => quarantinedOf(row, CONTRADICTS)),
     );
+    await noteHandled(client, events, recordedAt);
+    await addToRollups(client, entries);
     return {
-      recorded: inserted.size,
-      repeated: repeated.length - contradicting.length,
+      recorded: rows.length,
+      repeated: events.length - rows.length - contradicting.length,
       quarantined: contradicting.length,
     };
   });
+
+const recordDespiteOthers = async (
+  database: Database,
+  events: readonly PricedEvent[],
+): Promise<RecordedCounts> => {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await recordTogether(database, events);
+    } catch (error) {
+      if (!isUniqueViolation(error) || tries === TRIES_MAX) throw error;
+    }
+  }
+};
 
 /** Data that PostgreSQL refuses: bad values, broken constraints, limits of its own. See its appendix A. */
 const isRefusedData = (error: unknown): error is Error & { code: string } =>
@@ -199,33 +114,102 @@ const isRefusedData = (error: unknown): error is Error & { code: string } =>
   typeof error.code === 'string' &&
   /^(?:22|23|54)/.test(error.code);
 
-const record = async (database: Database, events: readonly PricedEvent[]): Promise<RecordedCounts> => {
+const NOTHING: RecordedCounts = { recorded: 0, repeated: 0, quarantined: 0 };
+
+const add = (a: RecordedCounts, b: RecordedCounts): RecordedCounts => ({
+  recorded: a.recorded + b.recorded,
+  repeated: a.repeated + b.repeated,
+  quarantined: a.quarantined + b.quarantined,
+});
+
+const quarantine = (
+  database: Database,
+  events: readonly { row: PricedEvent; reason: string }[],
+): Promise<RecordedCounts> =>
+  inTransaction(database, async (client) => {
+    const recordedAt = await beginRecording(client, []);
+    await insertQuarantined(
+      client,
+      events.map(({ row, reason }) => quarantinedOf(row, reason)),
+    );
+    await noteHandled(
+      client,
+      events.map(({ row }) => row),
+      recordedAt,
+    );
+    return { ...NOTHING, quarantined: events.length };
+  });
+
+/** Why the event's times keep it out of the ledger; null when they do not. */
+const timeFault = ({ event }: PricedEvent, nowMs: number, dropped: ReadonlySet<string>): string | null => {
+  const mintedMs = idTimeMs(event.attemptId);
+  if (Math.abs(event.startedAtMs - mintedMs) > CLOCK_SKEW_MAX_MS) {
+    return 'its start is more than a day from the time in its id';
+  }
+  if (mintedMs > nowMs + CLOCK_SKEW_MAX_MS) return 'its id is of a time more than a day ahead';
+  if (dropped.has(event.attemptId)) return 'the events of its month were dropped';
+  return null;
+};
+
+const recordTimely = async (
+  database: Database,
+  months: LedgerMonths,
+  events: readonly PricedEvent[],
+): Promise<RecordedCounts> => {
   const [only] = events;
-  if (only === undefined) return { recorded: 0, repeated: 0, quarantined: 0 };
+  if (only === undefined) return NOTHING;
   try {
-    return await recordTogether(database, events);
+    return await recordDespiteOthers(database, events);
   } catch (error) {
     if (!isRefusedData(error)) throw error;
+    // A month may have been dropped since it was known.
+    months.forget();
     if (events.length === 1) {
       // The code alone: the driver's message may quote the data.
-      const quarantined = encodeQuarantined(only, `the ledger refuses it (SQLSTATE ${error.code})`);
-      await inTransaction(database, (client) => insertQuarantined(client, [quarantined]));
-      return { recorded: 0, repeated: 0, quarantined: 1 };
+      return quarantine(database, [{ row: only, reason: `the ledger refuses it (SQLSTATE ${error.code})` }]);
     }
     // Halving finds the culprits in a few steps and leaves the others together.
     const middle = Math.ceil(events.length / 2);
-    const head = await record(database, events.slice(0, middle));
-    const tail = await record(database, events.slice(middle));
-    return {
-      recorded: head.recorded + tail.recorded,
-      repeated: head.repeated + tail.repeated,
-      quarantined: head.quarantined + tail.quarantined,
-    };
+    const head = await recordTimely(database, months, events.slice(0, middle));
+    return add(head, await recordTimely(database, months, events.slice(middle)));
   }
 };
 
-/** The ledger in PostgreSQL: each event, its charges and what contradicts it in one transaction. */
-export const createLedger = (database: Database): Ledger => ({
-  recordEvents: (events) => record(database, events),
-  quarantine: (events) => inTransaction(database, (client) => insertQuarantined(client, events)),
-});
+const record = async (
+  database: Database,
+  months: LedgerMonths,
+  events: readonly PricedEvent[],
+): Promise<RecordedCounts> => {
+  const nowMs = Date.now();
+  const timely = events.filter((row) => timeFault(row, nowMs, new Set()) === null);
+  const dropped = await months.prepare(timely.map(({ event }) => event.attemptId));
+  const faulty = events.flatMap((row) => {
+    const reason = timeFault(row, nowMs, dropped);
+    return reason === null ? [] : [{ row, reason }];
+  });
+  if (faulty.length === 0) return recordTimely(database, months, events);
+  const faultyRows = new Set(faulty.map(({ row }) => row));
+  const counts = await quarantine(database, faulty);
+  return add(
+    counts,
+    await recordTimely(
+      database,
+      months,
+      events.filter((row) => !faultyRows.has(row)),
+    ),
+  );
+};
+
+/** The ledger in PostgreSQL: events, their charges, their sums and what contradicts them in one transaction. */
+export const createLedger = (database: Database): Ledger => {
+  const months = createLedgerMonths(database);
+  return {
+    recordEvents: (events) => record(database, months, events),
+    quarantine: (events) =>
+      inTransaction(database, async (client) => {
+        const recordedAt = await beginRecording(client, []);
+        await insertQuarantined(client, events);
+        await noteHandled(client, events, recordedAt);
+      }),
+  };
+};

@@ -50,6 +50,7 @@ const readEvent = (text: string): AttemptEvent | string => {
 export const decodeReceived = (received: ReceivedEvent, book: PriceBook): Decoded => {
   const payload = Buffer.from(received.bytes).toString('utf8');
   const common = {
+    stream: received.stream,
     streamSequence: received.streamSequence,
     payloadHash: createHash('sha256').update(received.bytes).digest('hex'),
     payload,

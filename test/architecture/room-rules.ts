@@ -22,7 +22,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   'libs/surfaces': { rooms: PURE, packages: ['zod'] },
   'libs/providers': { rooms: PURE, packages: ['zod'] },
   'libs/nats': { rooms: CORE, packages: ['zod', 'node:', '@nats-io'] },
-  'libs/postgres': { rooms: CORE, packages: ['zod', 'node:', 'pg', 'drizzle-orm'] },
+  'libs/postgres': { rooms: CORE, packages: ['zod', 'node:', 'pg', 'pg-copy-streams', 'drizzle-orm'] },
   'libs/http': { rooms: CORE, packages: ['zod', 'node:', 'undici'] },
   'libs/vault': { rooms: CORE, packages: ['zod', 'node:'] },
   'libs/web': { rooms: CORE, packages: ['zod', 'node:', 'fastify'] },

@@ -4,6 +4,7 @@ import type { Attribution } from '#contracts/attribution';
 import type { AttemptId } from '#contracts/ids';
 import { TOKEN_CLASSES, type TokenClass } from '#contracts/usage';
 import type { PricedEvent } from '#domain/ports';
+import { ENTRY_DIMENSIONS, ENTRY_MEASURES } from '#domain/usage-entry';
 import { queryUsage } from '#postgres/usage-query';
 import { attemptEventOf, EVENT_TIME_MS, seededMint, seededRandom } from '#test/support/attempt-events';
 import { EVERYTHING, openTestLedger, type TestLedger } from '#test/support/ledger';
@@ -76,7 +77,7 @@ const randomAttempt = (request: Partial<AttemptEvent>, attemptNumber: number): A
           tokens: isClaude ? { ...tokens, cache_write_5m: tokenCount() } : tokens,
         },
   };
-  return attemptEventOf(changes, mint);
+  return attemptEventOf(changes);
 };
 
 const randomRequest = (): AttemptEvent[] => {
@@ -169,6 +170,20 @@ describe('ten thousand random requests, delivered out of order and some twice or
       (row) => (row.cost === null ? null : BigInt(row.cost)) !== costs.get(row.attempt_id as AttemptId),
     );
     expect(wrong).toEqual([]);
+  });
+
+  it.each(['usage_hour', 'usage_day'] as const)('are the same to the last unit in %s', async (table) => {
+    const sums = (from: string) =>
+      `select ${[...ENTRY_DIMENSIONS, ...ENTRY_MEASURES.map((measure) => `sum(${measure}) as ${measure}`)].join(', ')}
+       from ${from} group by ${ENTRY_DIMENSIONS.join(', ')}`;
+    const unequal = await opened.database.pool.query(
+      `(${sums('usage_entry')} except all ${sums(table)}) union all (${sums(table)} except all ${sums('usage_entry')})`,
+    );
+    expect(unequal.rows).toEqual([]);
+    const counted = await opened.database.pool.query<{ requests: string; attempts: string }>(
+      `select sum(requests) as requests, sum(attempts) as attempts from ${table}`,
+    );
+    expect(counted.rows).toEqual([{ requests: String(REQUESTS), attempts: String(events.length) }]);
   });
 
   it.each([

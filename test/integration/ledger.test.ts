@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AttemptEvent } from '#contracts/attempt-event';
+import { idTimeMs } from '#domain/id-time';
 import type { Ledger, PricedEvent } from '#domain/ports';
 import type { Database } from '#postgres/database';
 import { queryUsage } from '#postgres/usage-query';
@@ -106,5 +107,74 @@ describe('the ledger', () => {
     expect(rows).toMatchObject([
       { dimensions: ['succeeded'], requests: 2, attempts: 2, unknownAttempts: 0, costPicoUsd: 420_000_000n },
     ]);
+  });
+
+  it.each(['usage_event', 'usage_charge', 'usage_adjustment'])(
+    'lets nobody change or take away a row of %s, not even its owner',
+    async (table) => {
+      const event = attemptEventOf();
+      const presumed = attemptEventOf({ ...event, revision: 0, usage: { source: 'none', tokens: {} } });
+      await ledger.recordEvents([pricedOf(presumed), pricedOf(event)]);
+      const partition = `${table}_202606`;
+      for (const name of [table, partition]) {
+        for (const statement of [
+          `update ${name} set attempt_id = attempt_id`,
+          `delete from ${name}`,
+          `truncate ${name}`,
+        ]) {
+          await expect(database.pool.query(statement), statement).rejects.toThrow('only added to');
+        }
+      }
+    },
+  );
+
+  it('gives an attempt to the month its id was minted in, to the millisecond', async () => {
+    const monthMs = Date.UTC(2026, 3, 1);
+    const atMs = [monthMs - 1, monthMs, Date.UTC(2026, 4, 1) - 1, Date.UTC(2026, 4, 1)];
+    const events = atMs.map((startedAtMs) => attemptEventOf({ startedAtMs }));
+    expect(events.map((event) => idTimeMs(event.attemptId))).toEqual(atMs);
+    expect((await ledger.recordEvents(events.map(pricedOf))).recorded).toBe(4);
+    const places = await database.pool.query<{ place: string }>(
+      'select tableoid::regclass::text as place from usage_event where attempt_id = any($1) order by attempt_id',
+      [events.map((event) => event.attemptId)],
+    );
+    expect(places.rows.map((row) => row.place)).toEqual([
+      'usage_event_202603',
+      'usage_event_202604',
+      'usage_event_202604',
+      'usage_event_202605',
+    ]);
+  });
+
+  it('records nothing of a month whose events were dropped, but keeps its sums', async () => {
+    const startedAtMs = Date.UTC(2025, 0, 15);
+    await ledger.recordEvents([pricedOf(attemptEventOf({ startedAtMs }))]);
+    await database.pool.query(`select ledger_drop_months('2025-02-10T00:00:00Z')`);
+    const month = `started_at < '2025-02-01T00:00:00Z'`;
+    expect(await countRows(database, `usage_event where ${month}`)).toBe(0);
+    const late = [attemptEventOf({ startedAtMs }), attemptEventOf()];
+    expect(await ledger.recordEvents(late.map(pricedOf))).toEqual({
+      recorded: 1,
+      repeated: 0,
+      quarantined: 1,
+    });
+    expect(await countRows(database, `usage_hour where hour < '2025-02-01T00:00:00Z' and attempts = 1`)).toBe(
+      1,
+    );
+  });
+
+  it('never gives a clock that a recording under way could still fall behind', async () => {
+    const client = await database.pool.connect();
+    try {
+      await client.query('begin');
+      const begun = await client.query<{ at: Date }>('select ledger_begin_recording() as at');
+      const during = await database.pool.query<{ clock: Date }>('select ledger_clock() as clock');
+      expect(during.rows[0]?.clock.getTime()).toBeLessThan(begun.rows[0]?.at.getTime() ?? 0);
+      await client.query('commit');
+      const after = await database.pool.query<{ clock: Date }>('select ledger_clock() as clock');
+      expect(after.rows[0]?.clock.getTime()).toBeGreaterThanOrEqual(begun.rows[0]?.at.getTime() ?? Infinity);
+    } finally {
+      client.release();
+    }
   });
 });

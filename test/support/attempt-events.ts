@@ -26,6 +26,16 @@ export const seededMint = (seed: number, nowMs: number): IdMint => {
 
 export const EVENT_TIME_MS = Date.UTC(2026, 5, 15, 12);
 
+type Ids = { mint: <Prefix extends keyof IdByPrefix>(prefix: Prefix) => IdByPrefix[Prefix] };
+
+const random = seededRandom(2);
+/** Ids of that time, never the same twice. */
+const idsAt = (nowMs: number): Ids =>
+  new IdMint({
+    nowMs: () => nowMs,
+    fillRandom: (bytes) => bytes.forEach((_, index) => (bytes[index] = random() * 256)),
+  });
+
 const mint = seededMint(1, EVENT_TIME_MS);
 const fixed = {
   tenantId: mint.mint('ten'),
@@ -36,7 +46,7 @@ const fixed = {
 /** A successful attempt of gpt-4o-mini with 1,000 tokens in and 100 out, with its own ids. */
 export const attemptEventOf = (
   changes: Partial<AttemptEvent> = {},
-  ids: { mint: <Prefix extends keyof IdByPrefix>(prefix: Prefix) => IdByPrefix[Prefix] } = mint,
+  ids: Ids = idsAt(changes.startedAtMs ?? EVENT_TIME_MS),
 ): AttemptEvent => ({
   version: 1,
   attemptId: ids.mint('att'),

@@ -43,6 +43,7 @@ export const openTestLedger = async (): Promise<TestLedger> => {
       return {
         event,
         pricing: priceAttempt(event, book),
+        stream: 'TEST',
         streamSequence,
         payloadHash: createHash('sha256').update(payload).digest('hex'),
         payload,

@@ -1,0 +1,91 @@
+import type { AttemptEvent } from '#contracts/attempt-event';
+import { TOKEN_CLASSES, type TokenClass } from '#contracts/usage';
+import type { Pricing } from './price.ts';
+
+/** What usage is summed by. A tag or an end user has too many values to keep sums for each. */
+export const ENTRY_DIMENSIONS = [
+  'tenant_id',
+  'api_key_id',
+  'provider_key_id',
+  'provider',
+  'model',
+  'route',
+  'lane',
+  'surface',
+  'team',
+  'feature',
+  'outcome',
+  'price_tier',
+] as const;
+export type EntryDimension = (typeof ENTRY_DIMENSIONS)[number];
+
+type TokenMeasure = `${TokenClass}_tokens`;
+const TOKEN_MEASURES = TOKEN_CLASSES.map((token): TokenMeasure => `${token}_tokens`);
+
+/** What is summed. `cost` is contracted; an estimated cost is a part of the cost beside it. */
+export const ENTRY_MEASURES = [
+  'requests',
+  'attempts',
+  'unpriced_attempts',
+  'unknown_attempts',
+  ...TOKEN_MEASURES,
+  'reasoning_tokens',
+  'cost_pico_usd',
+  'list_cost_pico_usd',
+  'estimated_cost_pico_usd',
+  'estimated_list_cost_pico_usd',
+] as const;
+
+/** In the order of `ENTRY_DIMENSIONS` and `ENTRY_MEASURES`. */
+export type UsageEntry = {
+  /** Unix milliseconds. */
+  startedAtMs: number;
+  dimensions: readonly (string | null)[];
+  measures: readonly bigint[];
+};
+
+/** Figures of our own, or the provider's only up to where an answer broke off. */
+const isEstimate = (event: AttemptEvent): boolean =>
+  event.usage.source === 'estimated' || event.usage.source === 'provider_partial';
+
+const flag = (value: boolean): bigint => (value ? 1n : 0n);
+
+/**
+ * What one recorded attempt adds to every sum. A request is counted where its first attempt is, so that
+ * requests add up over any grouping as exactly as money does.
+ */
+export const usageEntryOf = (event: AttemptEvent, pricing: Pricing): UsageEntry => {
+  const { tokens, reasoning } = event.usage;
+  const cost = pricing.costPicoUsd ?? 0n;
+  const listCost = pricing.listCostPicoUsd ?? 0n;
+  const estimated = isEstimate(event);
+  return {
+    startedAtMs: event.startedAtMs,
+    dimensions: [
+      event.tenantId,
+      event.apiKeyId,
+      event.providerKeyId,
+      event.provider,
+      event.model,
+      event.route,
+      event.lane,
+      event.surface,
+      event.attribution.team ?? null,
+      event.attribution.feature ?? null,
+      event.outcome,
+      pricing.tier,
+    ],
+    measures: [
+      flag(event.attemptNumber === 1),
+      1n,
+      flag(pricing.kind === 'unpriced'),
+      flag(pricing.kind === 'unknown'),
+      ...TOKEN_CLASSES.map((token) => BigInt(tokens[token] ?? 0)),
+      BigInt(reasoning ?? 0),
+      cost,
+      listCost,
+      estimated ? cost : 0n,
+      estimated ? listCost : 0n,
+    ],
+  };
+};
