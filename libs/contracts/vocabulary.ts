@@ -12,6 +12,7 @@ export type StreamFraming = z.infer<typeof streamFraming>;
 /** Dialects a client may speak to flo2. */
 export const SURFACE_IDS = [
   'openai-chat',
+  'openai-responses',
   'anthropic-messages',
   'gemini-generate-content',
   'gemini-count-tokens',

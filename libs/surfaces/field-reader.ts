@@ -61,6 +61,13 @@ type Given<Fields> = Omit<Fields, OptionalField<Fields>> & {
   [Field in OptionalField<Fields>]?: Exclude<Fields[Field], undefined>;
 };
 
+/** A field that holds one of some words. */
+export const readOneOf =
+  <const Word extends string>(words: readonly Word[]) =>
+  (value: unknown, param: string): Word =>
+    words.find((word) => word === value) ??
+    refuse(param, `must be ${words.map((word) => `"${word}"`).join(' or ')}.`);
+
 export const readTexts = (value: unknown, param: string): string[] =>
   readList(value, param).map((text, index) => readText(text, `${param}.${index}`));
 

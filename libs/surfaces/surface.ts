@@ -62,7 +62,8 @@ export type ChatSurface = SurfaceBase & {
   operation: 'chat';
   /** The whole request in canonical form; what cannot be expressed goes to `inexpressible`. */
   decodeRequest: (input: DecodeInput) => ChatRequest;
-  encodeResponse: (response: ChatResponse, context: EncodeContext) => unknown;
+  /** `body` is the client's request, of which a dialect may repeat something. */
+  encodeResponse: (response: ChatResponse, context: EncodeContext, body?: unknown) => unknown;
   /** `body` is the client's request: it says, for one, whether usage is wanted in the stream. */
   createStreamEncoder: (body: unknown, context: EncodeContext) => StreamEncoder;
 };

@@ -119,7 +119,7 @@ const betweenChats = (wire: ChatWire, surface: ChatSurface, { input, model, cont
     const response = wire.decodeResponse(answer);
     const { id, model: servedModel, finishReason, usage } = response;
     return {
-      body: encodeJson(surface.encodeResponse(response, context)),
+      body: encodeJson(surface.encodeResponse(response, context, input.body)),
       facts: { id, model: servedModel, finishReason, usage },
     };
   },

@@ -30,7 +30,7 @@ const typeOf = (status: number): string => {
   }
 };
 
-const encodeBody = (error: FloError, requestId: string) => ({
+export const encodeOpenaiErrorBody = (error: FloError, requestId: string) => ({
   error: {
     message: error.message,
     type: typeOf(error.status),
@@ -43,8 +43,8 @@ const encodeBody = (error: FloError, requestId: string) => ({
 export const encodeOpenaiError = (error: FloError, requestId: string): EncodedError => ({
   status: error.status,
   headers: { ...encodeErrorHeaders(error), 'x-request-id': requestId },
-  body: encodeBody(error, requestId),
+  body: encodeOpenaiErrorBody(error, requestId),
 });
 
 export const encodeOpenaiStreamError = (error: FloError, requestId: string): string =>
-  `data: ${JSON.stringify(encodeBody(error, requestId))}\n\n`;
+  `data: ${JSON.stringify(encodeOpenaiErrorBody(error, requestId))}\n\n`;
