@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { attribution } from './attribution.ts';
+import { attemptHolds } from './budget.ts';
 import { apiKeyId, attemptId, providerKeyId, requestId, tenantId } from './ids.ts';
 import { usage } from './usage.ts';
 import { lane, providerId, surfaceId } from './vocabulary.ts';
@@ -67,6 +68,8 @@ export const attemptEvent = z.object({
   firstByteMs: z.int().nonnegative().nullable(),
   firstTokenMs: z.int().nonnegative().nullable(),
   durationMs: z.int().nonnegative(),
+  /** What the attempt held of the tenant's budgets; recording the event gives it back. */
+  holds: attemptHolds.default([]),
   usage,
 });
 export type AttemptEvent = z.infer<typeof attemptEvent>;

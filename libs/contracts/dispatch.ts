@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { attribution } from './attribution.ts';
+import { attemptHolds } from './budget.ts';
 import { apiKeyId, providerKeyId, requestId, tenantId } from './ids.ts';
 import { reservation } from './reservation.ts';
 import { lane, providerId, streamFraming, surfaceId } from './vocabulary.ts';
@@ -47,6 +48,8 @@ export const dispatchHeader = z.object({
   /** The client's headers that its dialect passes on to a provider of the same dialect, lower case. */
   forwardedHeaders: z.record(z.string(), z.string()),
   plan: requestPlan,
+  /** What each attempt holds of the tenant's budgets. */
+  holds: attemptHolds.default([]),
   /** Which step of the plan this message is for. */
   step: z.int().nonnegative(),
   /** Room for the first attempt; without one the worker asks for it itself. */

@@ -15,12 +15,14 @@ export const providerKeyId = identifier('pkey', 'ProviderKeyId');
 export const apiKeyId = identifier('akey', 'ApiKeyId');
 export const requestId = identifier('req', 'RequestId');
 export const attemptId = identifier('att', 'AttemptId');
+export const budgetId = identifier('bud', 'BudgetId');
 
 export type TenantId = z.infer<typeof tenantId>;
 export type ProviderKeyId = z.infer<typeof providerKeyId>;
 export type ApiKeyId = z.infer<typeof apiKeyId>;
 export type RequestId = z.infer<typeof requestId>;
 export type AttemptId = z.infer<typeof attemptId>;
+export type BudgetId = z.infer<typeof budgetId>;
 
 /** The ids by prefix, for code that mints them. */
 export type IdByPrefix = {
@@ -29,6 +31,9 @@ export type IdByPrefix = {
   akey: ApiKeyId;
   req: RequestId;
   att: AttemptId;
+  bud: BudgetId;
+  /** A part of a budget that one process may hand out. */
+  bls: string;
   /** A running ingress or worker; gone with its process. */
   ing: string;
   wrk: string;

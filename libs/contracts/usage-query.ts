@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { TAG_KEY_LENGTH_MAX, LABEL_LENGTH_MAX } from './attribution.ts';
 import { tenantId } from './ids.ts';
+import { timeZone } from './time-zone.ts';
 
 /** What usage can be grouped and filtered by, besides `tag:<name>`. `status` is the attempt's outcome. */
 export const USAGE_DIMENSIONS = [
@@ -38,17 +39,6 @@ const dimension = z.union(
 );
 export type Dimension = z.infer<typeof dimension>;
 
-/** An area and a place, or UTC. Offsets and abbreviations mean different things to different programs. */
-const isTimeZone = (name: string): boolean => {
-  if (name === 'UTC') return true;
-  if (!/^[A-Za-z_]+(?:\/[A-Za-z0-9_+-]+)+$/.test(name)) return false;
-  try {
-    return Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== '';
-  } catch {
-    return false;
-  }
-};
-
 const instant = z.iso.datetime({
   offset: true,
   error: 'must be an RFC 3339 time like 2026-01-31T00:00:00Z',
@@ -66,11 +56,7 @@ export const usageQuery = z
     from: instant,
     /** Exclusive. */
     to: instant,
-    time_zone: z
-      .string()
-      .max(64)
-      .refine(isTimeZone, 'must be UTC or an IANA name like Europe/Berlin')
-      .default('UTC'),
+    time_zone: timeZone.default('UTC'),
     granularity: z.enum(USAGE_GRANULARITIES).default('total'),
     group_by: z
       .array(dimension)

@@ -63,6 +63,7 @@ const buildEvent = (request: DispatchHeader, report: AttemptReport, revision: 0 
     surface: request.surface,
     stream: request.stream,
     attribution: request.attribution,
+    holds: request.holds,
     startedAtMs,
     queueMs: elapsedMs(request.admittedAtMs, startedAtMs),
     firstByteMs: firstByteAtMs === null ? null : elapsedMs(startedAtMs, firstByteAtMs),

@@ -50,6 +50,18 @@ export const ERROR_CATALOGUE = {
     meaning: 'The request contradicts what is stored.',
   },
   too_large: { status: 413, blame: 'client', retry: 'never', meaning: 'The body is over the size limit.' },
+  budget_exceeded: {
+    status: 429,
+    blame: 'tenant',
+    retry: 'never',
+    meaning: 'A budget of this tenant has no room for the request.',
+  },
+  model_unpriced: {
+    status: 403,
+    blame: 'tenant',
+    retry: 'never',
+    meaning: 'There is no price for the model, and a budget refuses what it cannot price.',
+  },
   rate_limited: {
     status: 429,
     blame: 'tenant',

@@ -78,6 +78,11 @@ export class PriceBook {
     return models?.get(pattern)?.filter((rate) => inForce(rate, atMs)) ?? [];
   }
 
+  /** All rates in force then: under the exact name, else under its date pattern. */
+  ratesOf(provider: ProviderId, model: string, atMs: number): readonly PriceRate[] {
+    return this.#rowsOf(provider, model, atMs);
+  }
+
   /** Whether the book has any rate for this model then. */
   lists(provider: ProviderId, model: string, atMs: number): boolean {
     return this.#rowsOf(provider, model, atMs).length > 0;

@@ -2,6 +2,7 @@ import type { PoolClient } from 'pg';
 import { idTimeMs } from '#domain/id-time';
 import type { Ledger, PricedEvent, RecordedCounts } from '#domain/ports';
 import { usageEntryOf } from '#domain/usage-entry';
+import { settleBudgets } from './budget-settlement.ts';
 import { isUniqueViolation } from './constraint.ts';
 import { copyRows } from './copy-rows.ts';
 import type { Database } from './database.ts';
@@ -9,15 +10,10 @@ import { insertQuarantined, quarantinedOf } from './event-quarantine.ts';
 import { createLedgerMonths, type LedgerMonths } from './ledger-months.ts';
 import { CHARGE_COLUMNS, chargeRowsOf, EVENT_COLUMNS, type EventRow } from './ledger-rows.ts';
 import { noteHandled } from './recorded-ranges.ts';
+import { RECORDING_LOCK } from './recording-lock.ts';
 import { supersedePresumptions } from './superseded-presumptions.ts';
 import { inTransaction } from './transaction.ts';
 import { addToRollups } from './usage-rollup.ts';
-
-/**
- * Any number, but the same in every flo2. Held alone by who records a presumption (revision 0) and shared
- * by all others: the two revisions of an attempt, recorded at the same time, could not see each other.
- */
-const PRESUMPTION_LOCK = 4_046_171_305;
 
 /** An id and the start it stands for come from one clock, a moment apart. */
 const CLOCK_SKEW_MAX_MS = 86_400_000;
@@ -32,7 +28,7 @@ const keyOfEvent = ({ event }: PricedEvent): string => keyOf(event.attemptId, ev
 const beginRecording = async (client: PoolClient, rows: readonly PricedEvent[]): Promise<string> => {
   const presumes = rows.some(({ event }) => event.revision === 0);
   const lock = presumes ? 'pg_advisory_xact_lock' : 'pg_advisory_xact_lock_shared';
-  await client.query(`select ${lock}($1)`, [PRESUMPTION_LOCK]);
+  await client.query(`select ${lock}($1)`, [RECORDING_LOCK]);
   const begun = await client.query<{ recordedAt: string }>(
     'select ledger_begin_recording()::text as "recordedAt"',
   );
@@ -86,6 +82,7 @@ const recordTogether = (database: Database, events: readonly PricedEvent[]): Pro
       contradicting.map((row) => quarantinedOf(row, CONTRADICTS)),
     );
     await noteHandled(client, events, recordedAt);
+    await settleBudgets(client, rows, (attemptId, revision) => known.has(keyOf(attemptId, revision)));
     await addToRollups(client, entries);
     return {
       recorded: rows.length,

@@ -2,6 +2,7 @@ import { and, asc, eq, gt, isNull } from 'drizzle-orm';
 import type { TenantId } from '#contracts/ids';
 import type { TenantShares } from '#domain/tenant-routing';
 import type { Database } from './database.ts';
+import { budget } from './schema/budget.ts';
 import { apiKey, providerKey, route, tenant, tenantDataKey } from './schema/tenancy.ts';
 
 export type StoredTenant = {
@@ -95,6 +96,10 @@ export const createTenantStore = ({ query }: Database) => {
           .update(providerKey)
           .set({ deletedAt, sealed: Buffer.alloc(0), status: 'deleted' })
           .where(and(eq(providerKey.tenantId, id), isNull(providerKey.deletedAt)));
+        await transaction
+          .update(budget)
+          .set({ deletedAt })
+          .where(and(eq(budget.tenantId, id), isNull(budget.deletedAt)));
         await transaction.delete(route).where(eq(route.tenantId, id));
         await transaction.delete(tenantDataKey).where(eq(tenantDataKey.tenantId, id));
         return true;

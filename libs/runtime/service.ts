@@ -66,3 +66,13 @@ export const stopServices = async (services: readonly Service[], timeoutMs: numb
   }
   return { late, failed };
 };
+
+/** Several that start and stop as one, in the order given. */
+export const combineServices = (name: string, services: readonly Service[]): Service => ({
+  name,
+  start: () => startServices(services, () => undefined),
+  stop: async () => {
+    for (const service of services.toReversed()) await service.stop();
+  },
+  ready: () => areReady(services),
+});

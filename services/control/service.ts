@@ -6,6 +6,7 @@ import type { Clock, ConfigurationChanges, Vault } from '#domain/ports';
 import { createUpstreamClient } from '#http/upstream-client';
 import type { DeadLetterStore } from '#nats/dead-letter-store';
 import { createApiKeyStore } from '#postgres/api-keys';
+import { createBudgetStore } from '#postgres/budgets';
 import type { Database } from '#postgres/database';
 import { listPrices } from '#postgres/price-book';
 import { createProviderCredentials } from '#postgres/provider-credentials';
@@ -18,6 +19,7 @@ import { isStoreUnreachable } from '#postgres/unreachable';
 import { queryUsage, readLedgerClock } from '#postgres/usage-query';
 import { createAuthorize } from './authorization.ts';
 import { registerApiKeyRoutes } from './routes/api-keys.ts';
+import { registerBudgetRoutes } from './routes/budgets.ts';
 import { registerDeadLetterRoutes } from './routes/dead-letters.ts';
 import { registerPriceRoutes } from './routes/prices.ts';
 import { registerProviderKeyRoutes } from './routes/provider-keys.ts';
@@ -84,6 +86,13 @@ const registerRoutes = (app: FastifyInstance, deps: ControlPlaneDeps): void => {
     configurationChanges,
   });
   registerDeadLetterRoutes(app, { authorize, deadLetters: deps.deadLetters });
+  registerBudgetRoutes(app, {
+    authorize,
+    budgets: createBudgetStore(database),
+    clock,
+    mint,
+    configurationChanges,
+  });
   registerUsageRoutes(app, {
     authorize,
     usage: {

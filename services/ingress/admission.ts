@@ -7,15 +7,18 @@ import type { AdmissionLimits } from '#domain/admission-limits';
 import type { ApiKey } from '#domain/api-key';
 import { parseApiKeyText } from '#domain/api-key-text';
 import { readAttribution } from '#domain/attribution';
+import type { BudgetGate, BudgetHold } from '#domain/budget-gate';
 import { FloError } from '#domain/errors';
 import type { Clock, TenantDirectory } from '#domain/ports';
 import { planRequest } from '#domain/route-plan';
 import type { RequestPath, Surface } from '#surfaces/surface';
 import { hashApiKey, readCallerKey } from '#web/caller-key';
+import { budgetedRequest } from './budgeted-request.ts';
 
 export type AdmissionDeps = {
   directory: TenantDirectory;
   limits: AdmissionLimits;
+  budgets: BudgetGate;
   /** Whether the price book knows a provider's model. */
   isListed: (provider: ProviderId, model: string) => boolean;
   /** The models a provider is known to have, by the price book. */
@@ -34,8 +37,11 @@ export type Incoming = {
   body: Uint8Array;
 };
 
-/** A request that may be queued; `release` gives back what it holds of its key's limits. */
-export type Admitted = { header: DispatchHeader; release: () => void };
+/**
+ * A request that may be queued. `release` gives back what it holds of its key's limits, `hold` is what it
+ * holds of budgets.
+ */
+export type Admitted = { header: DispatchHeader; release: () => void; hold: BudgetHold };
 
 /** About four bytes of a prompt are a token; good enough to keep a key near its limit. */
 const BYTES_PER_TOKEN = 4;
@@ -135,7 +141,8 @@ export const unavailable = (cause: unknown): FloError =>
 export const admit = async (deps: AdmissionDeps, incoming: Incoming): Promise<Admitted> => {
   const { headers, surface, path, body, requestId } = incoming;
   const apiKey = await authenticate(deps, headers);
-  const clientRequest = surface.readRequest(parseBody(body), path);
+  const parsedBody = parseBody(body);
+  const clientRequest = surface.readRequest(parsedBody, path);
   const timeoutMs = readTimeoutMs(headers, deps.defaultTimeoutMs);
   const { endUser, metadata } = clientRequest;
   const attribution = readAttribution({ headers, endUser, metadata }, apiKey);
@@ -150,32 +157,38 @@ export const admit = async (deps: AdmissionDeps, incoming: Incoming): Promise<Ad
     random: deps.random,
   });
   const admittedAtMs = deps.clock.nowMs();
+  const header: DispatchHeader = {
+    version: 1,
+    requestId,
+    tenantId: apiKey.tenantId,
+    apiKeyId: apiKey.id,
+    lane: 'interactive',
+    surface: surface.id,
+    stream: clientRequest.stream,
+    streamFraming: clientRequest.streamFraming,
+    dropInexpressible: readDropParams(headers),
+    requestedModel: clientRequest.model,
+    route,
+    attribution,
+    forwardedHeaders: pickHeaders(headers, surface.forwardedHeaders),
+    plan,
+    holds: [],
+    step: 0,
+    firstAttempt: 1,
+    ingressId: deps.ingressId,
+    admittedAtMs,
+    deadlineAtMs: admittedAtMs + timeoutMs,
+  };
   const release = deps.limits.admit(apiKey, {
     tokens: Math.ceil(body.length / BYTES_PER_TOKEN) + (clientRequest.maxOutputTokens ?? 0),
     nowMs: admittedAtMs,
   });
-  return {
-    release,
-    header: {
-      version: 1,
-      requestId,
-      tenantId: apiKey.tenantId,
-      apiKeyId: apiKey.id,
-      lane: 'interactive',
-      surface: surface.id,
-      stream: clientRequest.stream,
-      streamFraming: clientRequest.streamFraming,
-      dropInexpressible: readDropParams(headers),
-      requestedModel: clientRequest.model,
-      route,
-      attribution,
-      forwardedHeaders: pickHeaders(headers, surface.forwardedHeaders),
-      plan,
-      step: 0,
-      firstAttempt: 1,
-      ingressId: deps.ingressId,
-      admittedAtMs,
-      deadlineAtMs: admittedAtMs + timeoutMs,
-    },
-  };
+  try {
+    const facts = { surface, client: clientRequest, parsedBody, bodyBytes: body.length };
+    const hold = await deps.budgets.hold(budgetedRequest(header, facts));
+    return { release, hold, header: { ...header, holds: hold.holds } };
+  } catch (error) {
+    release();
+    throw error;
+  }
 };

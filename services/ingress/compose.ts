@@ -1,6 +1,7 @@
 import { createConfigurationChanges } from '#nats/configuration-changes';
 import { provisionStreams } from '#nats/provision';
 import { createTenantDirectory } from '#postgres/tenant-directory';
+import { openBudgetGate } from '#runtime/budget-gate';
 import { openNats, openPostgres, type ProcessContext } from '#runtime/connections';
 import { openPrices } from '#runtime/prices';
 import { createSystemMint, systemClock } from '#runtime/system';
@@ -21,10 +22,12 @@ export const composeIngress = async (configuration: Configuration, context: Proc
   const connection = await openNats(context, { url: configuration.natsUrl, role });
   await provisionStreams(connection);
   const prices = await openPrices(context, database);
+  const configurationChanges = createConfigurationChanges(connection);
   return createIngress({
     connection,
     directory: createTenantDirectory(database),
-    configurationChanges: createConfigurationChanges(connection),
+    configurationChanges,
+    budgets: await openBudgetGate(context, { role, database, prices, configurationChanges }),
     isListed: (provider, model) => prices.current().lists(provider, model, systemClock.nowMs()),
     listedModels: (provider) => prices.current().listedModels(provider, systemClock.nowMs()),
     clock: systemClock,

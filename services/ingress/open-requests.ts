@@ -29,6 +29,9 @@ const CREDIT_BYTES = 64 * 1024;
 /** Frames after which the worker is done with the attempt. */
 const ENDINGS: ReadonlySet<FrameHeader['kind']> = new Set(['answer', 'end', 'fail', 'hand_over']);
 
+/** `onSettled`: the client's part is over. `onClosed`: nothing more is called; `calls` attempts were granted. */
+export type RequestEndings = { onSettled: () => void; onClosed: (calls: number) => void };
+
 type OpenRequest = {
   header: DispatchHeader;
   writer: AnswerWriter;
@@ -40,8 +43,7 @@ type OpenRequest = {
   deadline: NodeJS.Timeout;
   /** The client has its ending, or left; kept until the worker's own, so that a lost one is noticed. */
   settled: boolean;
-  onSettled: () => void;
-};
+} & RequestEndings;
 
 export type OpenRequestsDeps = {
   clock: Clock;
@@ -76,7 +78,7 @@ export class OpenRequests {
     if (this.#sweep !== null) clearInterval(this.#sweep);
   }
 
-  open(header: DispatchHeader, writer: AnswerWriter, onSettled: () => void): void {
+  open(header: DispatchHeader, writer: AnswerWriter, endings: RequestEndings): void {
     const waitMs = Math.max(0, header.deadlineAtMs - this.#deps.clock.nowMs());
     this.#requests.set(header.requestId, {
       header,
@@ -88,7 +90,7 @@ export class OpenRequests {
       creditedBytes: 0,
       deadline: setTimeout(() => this.#onDeadline(header.requestId), waitMs),
       settled: false,
-      onSettled,
+      ...endings,
     });
   }
 
@@ -225,6 +227,7 @@ export class OpenRequests {
     request.fence.close();
     this.#requests.delete(request.header.requestId);
     if (!request.settled) request.onSettled();
+    request.onClosed(request.fence.attempts);
     if (this.#requests.size === 0) this.#onEmpty?.();
   }
 

@@ -3,6 +3,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import type { RequestId } from '#contracts/ids';
 import type { ProviderId } from '#contracts/vocabulary';
 import { AdmissionLimits } from '#domain/admission-limits';
+import type { BudgetGate } from '#domain/budget-gate';
 import { FloError } from '#domain/errors';
 import type { IdMint } from '#domain/mint-id';
 import type { Clock, ConfigurationChanges, Logger, TenantDirectory } from '#domain/ports';
@@ -26,6 +27,7 @@ export type IngressDeps = {
   connection: NatsConnection;
   directory: TenantDirectory;
   configurationChanges: ConfigurationChanges;
+  budgets: BudgetGate;
   isListed: (provider: ProviderId, model: string) => boolean;
   listedModels: (provider: ProviderId) => readonly string[];
   clock: Clock;
@@ -56,6 +58,7 @@ export const createIngress = (deps: IngressDeps): Ingress => {
   const admission: AdmissionDeps = {
     directory: cacheDirectory(deps.directory, deps.configurationChanges, clock),
     limits: new AdmissionLimits(),
+    budgets: deps.budgets,
     isListed: deps.isListed,
     listedModels: deps.listedModels,
     clock,
@@ -91,13 +94,14 @@ export const createIngress = (deps: IngressDeps): Ingress => {
     const writer = new AnswerWriter(response, surface, requestId);
     try {
       refuseIfUnable();
-      const { header, release } = await admit(admission, incoming);
+      const { header, release, hold } = await admit(admission, incoming);
       faultPoint('ingress.authenticated');
       if (response.destroyed) {
         release();
+        hold.end(0);
         return;
       }
-      open.open(header, writer, release);
+      open.open(header, writer, { onSettled: release, onClosed: hold.end });
       response.once('close', () => open.leave(requestId));
       faultPoint('ingress.publishing');
       await queue

@@ -75,6 +75,7 @@ export const attemptEventOf = (
   firstByteMs: 20,
   firstTokenMs: null,
   durationMs: 30,
+  holds: [],
   usage: { source: 'provider', tokens: { input: 1_000, output: 100 } },
   ...changes,
 });

@@ -12,6 +12,8 @@ const TYPES: Readonly<Record<ErrorCode, string>> = {
   route_not_found: 'not_found_error',
   conflict: 'invalid_request_error',
   too_large: 'request_too_large',
+  budget_exceeded: 'rate_limit_error',
+  model_unpriced: 'permission_error',
   rate_limited: 'rate_limit_error',
   context_length: 'invalid_request_error',
   content_filter: 'invalid_request_error',

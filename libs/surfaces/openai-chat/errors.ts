@@ -11,6 +11,7 @@ const CODES: Partial<Record<ErrorCode, string>> = {
   rate_limit_requests: 'rate_limit_exceeded',
   rate_limit_tokens: 'rate_limit_exceeded',
   quota: 'insufficient_quota',
+  budget_exceeded: 'insufficient_quota',
   context_length: 'context_length_exceeded',
 };
 
