@@ -4,12 +4,14 @@ import { geminiCountTokens } from './gemini/count-tokens.ts';
 import { geminiEmbedContent } from './gemini/embed-content.ts';
 import { geminiGenerateContent } from './gemini/generate-content.ts';
 import { openaiChat } from './openai-chat/openai-chat.ts';
+import { openaiEmbeddings } from './openai-embeddings/openai-embeddings.ts';
 import { openaiResponses } from './openai-responses/openai-responses.ts';
 import type { Surface } from './surface.ts';
 
 const SURFACES: Readonly<Record<SurfaceId, Surface>> = {
   'openai-chat': openaiChat,
   'openai-responses': openaiResponses,
+  'openai-embeddings': openaiEmbeddings,
   'anthropic-messages': anthropicMessages,
   'gemini-generate-content': geminiGenerateContent,
   'gemini-count-tokens': geminiCountTokens,

@@ -50,5 +50,8 @@ export const unwrapSeal = (text: string): CarriedSeal | null => {
 export const writeSeal = (seal: Seal, own: Seal['origin']): string =>
   seal.origin === own ? seal.value : wrapSeal(seal);
 
-export const readSeal = (text: string, own: Pick<Seal, 'origin' | 'kind'>): Seal =>
-  unwrapSeal(text)?.seal ?? { ...own, value: text };
+/** Undefined for a text that seals nothing. */
+export const readSeal = (text: string, own: Pick<Seal, 'origin' | 'kind'>): Seal | undefined => {
+  if (text === '') return undefined;
+  return text.startsWith(WRAPPED) ? unwrapSeal(text)?.seal : { ...own, value: text };
+};

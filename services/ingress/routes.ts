@@ -24,6 +24,7 @@ const at = (path: string, surface: SurfaceId): InferenceRoute => ({
 export const INFERENCE_ROUTES: readonly InferenceRoute[] = [
   at('/v1/chat/completions', 'openai-chat'),
   at('/v1/responses', 'openai-responses'),
+  at('/v1/embeddings', 'openai-embeddings'),
   at('/v1/messages', 'anthropic-messages'),
   {
     path: `${GEMINI_MODELS_PATH}/*`,

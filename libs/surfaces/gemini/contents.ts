@@ -76,10 +76,8 @@ const textOfResponse = (response: JsonObject): { text: string; isError: boolean 
 };
 
 const sealOf = (part: JsonObject, param: string): Seal | undefined => {
-  const signature = optional(part, 'thoughtSignature', readText, `${param}.`);
-  return signature === undefined || signature === ''
-    ? undefined
-    : readSeal(signature, { origin: 'google', kind: 'signature' });
+  const signature = optional(part, 'thoughtSignature', readText, `${param}.`) ?? '';
+  return readSeal(signature, { origin: 'google', kind: 'signature' });
 };
 
 /** The pieces of one thought, which a streamed answer leaves in many parts, as one. */

@@ -51,15 +51,18 @@ export const readGenerateRequest = (value: unknown, path: RequestPath): ClientRe
 };
 
 const TIERS: Readonly<Record<string, ChatRequest['serviceTier']>> = {
-  UNSPECIFIED: 'auto',
-  SERVICE_TIER_UNSPECIFIED: 'auto',
+  // Leaves it to the provider, as saying nothing does.
+  UNSPECIFIED: undefined,
   STANDARD: 'standard',
   FLEX: 'flex',
   PRIORITY: 'priority',
 };
 
-const readServiceTier = (value: unknown, param: string): ChatRequest['serviceTier'] =>
-  TIERS[readText(value, param).toUpperCase()] ?? refuse(param, 'must be "standard", "flex" or "priority".');
+const readServiceTier = (body: JsonObject): ChatRequest['serviceTier'] => {
+  const word = optional(body, 'serviceTier', readText)?.toUpperCase().replace('SERVICE_TIER_', '');
+  if (word === undefined || Object.hasOwn(TIERS, word)) return word === undefined ? undefined : TIERS[word];
+  return refuse('serviceTier', 'must be "standard", "flex" or "priority".');
+};
 
 const EXPRESSIBLE = new Set([
   'contents',
@@ -96,7 +99,7 @@ export const decodeContentsRequest = (
     messages: readContents(body['contents'], 'contents'),
     ...readToolUse(body, inexpressible),
     ...readGenerationConfig(body, inexpressible),
-    ...given({ serviceTier: optional(body, 'serviceTier', readServiceTier) }),
+    ...given({ serviceTier: readServiceTier(body) }),
   };
 };
 

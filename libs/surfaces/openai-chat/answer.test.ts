@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { ChatResponse, StreamPart } from '#contracts/inference';
 import type { Usage } from '#contracts/usage';
 import { FloError } from '#domain/errors';
+import { Inexpressible } from '#domain/inexpressible';
 import type { EncodeContext } from '../surface.ts';
 import { openaiChat } from './openai-chat.ts';
 
@@ -65,6 +66,101 @@ describe('an answer as a chat completion', () => {
   it('ends a stop sequence as a stop', () => {
     const encoded = openaiChat.encodeResponse({ ...response, finishReason: 'stop_sequence' }, CONTEXT);
     expect(encoded).toMatchObject({ choices: [{ finish_reason: 'stop' }] });
+  });
+});
+
+describe('reasoning, citations and probabilities', () => {
+  const seal = { origin: 'anthropic', kind: 'signature', value: 'EqQB' } as const;
+  const callSeal = { origin: 'google', kind: 'signature', value: 'sig' } as const;
+  const response: ChatResponse = {
+    id: 'a',
+    model: 'm',
+    content: [
+      { type: 'reasoning', text: 'hm', seal },
+      { type: 'text', text: 'One. ' },
+      { type: 'text', text: 'Two.', citations: [{ url: 'https://a.b', title: 'A', start: 0, end: 4 }] },
+      { type: 'tool_call', id: 'a', name: 'f', argumentsJson: '{}', seal: callSeal },
+    ],
+    finishReason: 'tool_calls',
+    logprobs: [{ token: 'é', logprob: -1, alternatives: [{ token: 'e', logprob: -2 }] }],
+    usage: { ...USAGE, serviceTier: 'standard' },
+  };
+  /** What a client sends back in its next turn. */
+  const readBack = (message: object) =>
+    openaiChat.decodeRequest({
+      body: { model: 'm', messages: [{ role: 'user', content: 'x' }, message] },
+      stream: false,
+      inexpressible: new Inexpressible({ drop: false }),
+    }).messages[1]?.content;
+
+  it('are told where clients look for them, and come back whole', () => {
+    const encoded = openaiChat.encodeResponse(response, CONTEXT) as { choices: [{ message: object }] };
+    expect(encoded).toMatchObject({
+      service_tier: 'default',
+      choices: [
+        {
+          message: {
+            content: 'One. Two.',
+            reasoning_content: 'hm',
+            annotations: [
+              {
+                type: 'url_citation',
+                url_citation: { url: 'https://a.b', title: 'A', start_index: 5, end_index: 9 },
+              },
+            ],
+          },
+          logprobs: {
+            content: [
+              {
+                token: 'é',
+                logprob: -1,
+                bytes: [195, 169],
+                top_logprobs: [{ token: 'e', logprob: -2, bytes: [101] }],
+              },
+            ],
+          },
+        },
+      ],
+    });
+    expect(readBack(encoded.choices[0].message)).toEqual([
+      { type: 'reasoning', text: 'hm', seal },
+      { type: 'text', text: 'One. Two.' },
+      { type: 'tool_call', id: 'a', name: 'f', argumentsJson: '{}', seal: callSeal },
+    ]);
+  });
+
+  it('come back whole from a stream, too', () => {
+    const encoder = openaiChat.createStreamEncoder({}, CONTEXT);
+    const parts: StreamPart[] = [
+      { type: 'start', id: 'a', model: 'm' },
+      { type: 'reasoning_delta', text: 'h' },
+      { type: 'reasoning_delta', text: 'm' },
+      { type: 'reasoning_seal', seal },
+      { type: 'logprobs', tokens: response.logprobs ?? [] },
+      { type: 'text_delta', text: 'One.' },
+      { type: 'tool_call_start', index: 0, id: 'a', name: 'f', seal: callSeal },
+    ];
+    const deltas = parts.flatMap((part) => {
+      const text = encoder.encode(part);
+      return text === '' ? [] : [JSON.parse(text.slice('data: '.length)).choices[0]];
+    });
+    const fieldOf = (name: string) => deltas.flatMap(({ delta }) => delta[name] ?? []);
+    expect(fieldOf('reasoning_content')).toEqual(['h', 'm']);
+    expect(deltas.find(({ delta }) => delta.content === 'One.')).toMatchObject({
+      logprobs: { content: [{ token: 'é' }] },
+    });
+    const message = {
+      role: 'assistant',
+      content: 'One.',
+      reasoning_content: fieldOf('reasoning_content').join(''),
+      reasoning_details: fieldOf('reasoning_details'),
+      tool_calls: fieldOf('tool_calls'),
+    };
+    expect(readBack(message)).toEqual([
+      { type: 'reasoning', text: 'hm', seal },
+      { type: 'text', text: 'One.' },
+      { type: 'tool_call', id: 'a', name: 'f', argumentsJson: '', seal: callSeal },
+    ]);
   });
 });
 

@@ -110,7 +110,7 @@ describe('a chat completion request for another dialect', () => {
       ],
       messages: [{ role: 'user', content: [{ type: 'text', text: 'Hi' }] }],
       tools: [
-        { name: 'f', description: 'does', inputSchema: parameters },
+        { name: 'f', description: 'does', inputSchema: parameters, strict: true },
         { name: 'g', inputSchema: { type: 'object', properties: {} } },
       ],
       toolChoice: { type: 'tool', name: 'f' },
@@ -151,7 +151,7 @@ describe('a chat completion request for another dialect', () => {
   });
 
   it('reads images from URLs and data URLs', () => {
-    const image = (url: string) => ({ type: 'image_url', image_url: { url, detail: 'auto' } });
+    const image = (url: string) => ({ type: 'image_url', image_url: { url } });
     const content = [image('https://example.com/a.png'), image('data:image/PNG;base64,AAAA')];
     expect(decode({ messages: [{ role: 'user', content }] }).messages).toEqual([
       {
@@ -164,12 +164,71 @@ describe('a chat completion request for another dialect', () => {
     ]);
   });
 
+  it('carries how the answer is wanted', () => {
+    const schema = { type: 'object' };
+    const carried = decode({
+      response_format: { type: 'json_schema', json_schema: { name: 'n', strict: true, schema } },
+      reasoning_effort: 'low',
+      top_k: 5,
+      frequency_penalty: -0.5,
+      presence_penalty: 0.5,
+      seed: 7,
+      logprobs: true,
+      top_logprobs: 2,
+      verbosity: 'low',
+      service_tier: 'default',
+    });
+    expect(carried).toMatchObject({
+      outputFormat: { type: 'json_schema', name: 'n', strict: true, schema },
+      reasoning: { effort: 'low' },
+      topK: 5,
+      frequencyPenalty: -0.5,
+      presencePenalty: 0.5,
+      seed: 7,
+      logprobs: 2,
+      verbosity: 'low',
+      serviceTier: 'standard',
+    });
+    expect(decode({ response_format: { type: 'json_object' } }).outputFormat).toEqual({ type: 'json' });
+    expect(decode({ reasoning: { max_tokens: 9, exclude: true } }).reasoning).toEqual({
+      budgetTokens: 9,
+      shown: false,
+    });
+  });
+
+  it('reads files, audio and what is to be cached', () => {
+    const content = [
+      { type: 'file', file: { filename: 'a.pdf', file_data: 'data:application/pdf;base64,AAAA' } },
+      { type: 'file', file: { file_data: 'data:text/plain;charset=utf-8;base64,aGk=' } },
+      { type: 'input_audio', input_audio: { data: 'BBBB', format: 'wav' } },
+      { type: 'text', text: 'x', cache_control: { type: 'ephemeral', ttl: '1h' } },
+    ];
+    expect(decode({ messages: [{ role: 'user', content }] }).messages[0]?.content).toEqual([
+      {
+        type: 'document',
+        source: { kind: 'base64', mediaType: 'application/pdf', data: 'AAAA' },
+        title: 'a.pdf',
+      },
+      { type: 'document', source: { kind: 'text', text: 'hi' } },
+      { type: 'audio', format: 'wav', data: 'BBBB' },
+      { type: 'text', text: 'x', cacheControl: { ttl: '1h' } },
+    ]);
+  });
+
+  it('reads a choice among some tools as one among these alone', () => {
+    const tools = ['a', 'b'].map((name) => ({ type: 'function', function: { name } }));
+    const allowed_tools = { mode: 'auto', tools: [tools[1]] };
+    expect(decode({ tools, tool_choice: { type: 'allowed_tools', allowed_tools } })).toMatchObject({
+      tools: [{ name: 'b' }],
+      toolChoice: { type: 'auto' },
+    });
+  });
+
   it.each([
     { n: 1 },
     { store: true },
     { metadata: { a: 'b' } },
     { service_tier: 'auto' },
-    { seed: 7 },
     { logit_bias: {} },
     { logprobs: false },
     { response_format: { type: 'text' } },
@@ -184,25 +243,22 @@ describe('a chat completion request for another dialect', () => {
     [{ n: 2 }, 'n'],
     [{ audio: { voice: 'alloy', format: 'mp3' } }, 'audio'],
     [{ modalities: ['text', 'audio'] }, 'modalities'],
-    [{ response_format: { type: 'json_object' } }, 'response_format'],
-    [{ response_format: { type: 'json_schema', json_schema: {} } }, 'response_format'],
-    [{ logprobs: true }, 'logprobs'],
+    [{ response_format: { type: 'json_schema', json_schema: {} } }, 'response_format.json_schema.schema'],
     [{ top_logprobs: 3 }, 'top_logprobs'],
     [{ logit_bias: { 5: 1 } }, 'logit_bias'],
-    [{ presence_penalty: 0.5 }, 'presence_penalty'],
-    [{ reasoning_effort: 'high' }, 'reasoning_effort'],
-    [{ service_tier: 'priority' }, 'service_tier'],
     [{ functions: [] }, 'functions'],
-    [{ top_k: 5 }, 'top_k'],
+    [{ service_tier: 'scale' }, 'service_tier'],
+    [{ reasoning_effort: 'utmost' }, 'reasoning_effort'],
+    [{ messages: [{ ...USER, name: 'Ada' }] }, 'messages.0.name'],
     [{ temperature: 'hot' }, 'temperature'],
     [{ stop: [1] }, 'stop.0'],
-    [{ tools: [{ type: 'custom', custom: { name: 'c' } }] }, 'tools.0.type'],
+    [{ tools: [{ type: 'custom', custom: { name: 'c' } }] }, 'tools.0'],
     [{ tools: [{ type: 'function', function: {} }] }, 'tools.0.function.name'],
     [{ tool_choice: 'sometimes' }, 'tool_choice'],
     [{ messages: [{ role: 'system', content: 'Alone' }] }, 'messages'],
     [{ messages: [{ role: 'function', content: 'x' }] }, 'messages.0.role'],
     [{ messages: [{ role: 'user', content: 7 }] }, 'messages.0.content'],
-    [{ messages: [{ role: 'user', content: [{ type: 'input_audio' }] }] }, 'messages.0.content.0.type'],
+    [{ messages: [{ role: 'user', content: [{ type: 'video' }] }] }, 'messages.0.content.0.type'],
     [
       { messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'file:///a' } }] }] },
       'messages.0.content.0.image_url.url',

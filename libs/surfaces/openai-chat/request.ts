@@ -1,40 +1,38 @@
-import type {
-  AssistantMessage,
-  ChatMessage,
-  ChatRequest,
-  ImagePart,
-  BinarySource,
-  TextPart,
-  ToolCallPart,
-  ToolChoice,
-  ToolDefinition,
-} from '#contracts/inference';
+import type { ChatRequest, OutputFormat, Reasoning, ToolChoice, ToolDefinition } from '#contracts/inference';
+import type { Inexpressible } from '#domain/inexpressible';
+import { readCacheControl } from '../cache-control.ts';
 import {
   findInexpressible,
+  given,
   isObject,
   optional,
   readBody,
   readBoolean,
+  readInteger,
   readList,
   readMessages,
   readModel,
   readNumber,
   readObject,
   readPositiveInteger,
-  readSchema,
   readText,
+  readTexts,
   refuse,
   type JsonObject,
 } from '../field-reader.ts';
+import { readMetadata } from '../openai/metadata.ts';
+import {
+  narrowTools,
+  readEffort,
+  readFormatType,
+  readFunctionName,
+  readFunctionTool,
+  readJsonSchemaFormat,
+  readServiceTier,
+  readVerbosity,
+} from '../openai/options.ts';
 import type { ClientRequest, DecodeInput } from '../surface.ts';
-
-const NO_METADATA = Object.freeze({});
-
-const readMetadata = (value: unknown): Readonly<Record<string, string>> => {
-  const metadata = readObject(value, 'metadata');
-  for (const [key, text] of Object.entries(metadata)) readText(text, `metadata.${key.slice(0, 64)}`);
-  return metadata as Readonly<Record<string, string>>;
-};
+import { decodeMessages } from './messages.ts';
 
 const readMaxTokens = (body: JsonObject): number | undefined =>
   optional(body, 'max_completion_tokens', readPositiveInteger) ??
@@ -54,143 +52,89 @@ export const readOpenaiRequest = (value: unknown): ClientRequest => {
     streamFraming: 'sse',
     maxOutputTokens: readMaxTokens(body) ?? null,
     endUser: optional(body, 'user', readText) ?? null,
-    metadata: optional(body, 'metadata', readMetadata) ?? NO_METADATA,
+    metadata: readMetadata(body),
   };
 };
 
-const DATA_URL = /^data:([a-z0-9.+/-]+);base64,/i;
-
-const readImageUrl = (url: string, param: string): BinarySource => {
-  const match = DATA_URL.exec(url.slice(0, 200));
-  if (match?.[1] !== undefined) {
-    return { kind: 'base64', mediaType: match[1].toLowerCase(), data: url.slice(match[0].length) };
-  }
-  if (/^https?:\/\//i.test(url)) return { kind: 'url', url };
-  return refuse(param, 'must be an http(s) URL or a base64 data URL.');
-};
-
-const readPart = (value: unknown, param: string): TextPart | ImagePart => {
-  const part = readObject(value, param);
-  switch (part['type']) {
-    case 'text':
-      return { type: 'text', text: readText(part['text'], `${param}.text`) };
-    case 'refusal':
-      return { type: 'text', text: readText(part['refusal'], `${param}.refusal`) };
-    case 'image_url': {
-      const image = readObject(part['image_url'], `${param}.image_url`);
-      const url = readText(image['url'], `${param}.image_url.url`);
-      return { type: 'image', source: readImageUrl(url, `${param}.image_url.url`) };
-    }
-    default:
-      return refuse(`${param}.type`, 'must be "text" or "image_url" for a model of this provider.');
-  }
-};
-
-const readContent = (value: unknown, param: string): (TextPart | ImagePart)[] => {
-  if (typeof value === 'string') return [{ type: 'text', text: value }];
-  return readList(value, param).map((part, index) => readPart(part, `${param}.${index}`));
-};
-
-const readTexts = (value: unknown, param: string): TextPart[] =>
-  readContent(value, param).map((part, index) =>
-    part.type === 'text' ? part : refuse(`${param}.${index}.type`, 'must be "text" in this message.'),
-  );
-
-const readToolCall = (value: unknown, param: string): ToolCallPart => {
-  const call = readObject(value, param);
-  if (call['type'] !== 'function')
-    refuse(`${param}.type`, 'must be "function" for a model of this provider.');
-  const fn = readObject(call['function'], `${param}.function`);
-  return {
-    type: 'tool_call',
-    id: readText(call['id'], `${param}.id`),
-    name: readText(fn['name'], `${param}.function.name`),
-    argumentsJson: readText(fn['arguments'], `${param}.function.arguments`),
-  };
-};
-
-const readAssistant = (message: JsonObject, param: string): AssistantMessage => {
-  if (message['function_call'] !== undefined && message['function_call'] !== null) {
-    refuse(`${param}.function_call`, 'use tool_calls instead.');
-  }
-  if (isObject(message['audio'])) refuse(`${param}.audio`, 'cannot be sent to a model of this provider.');
-  const texts = optional(message, 'content', readTexts, `${param}.`) ?? [];
-  const refusal = optional(message, 'refusal', readText, `${param}.`);
-  const calls = optional(message, 'tool_calls', readList, `${param}.`) ?? [];
-  return {
-    role: 'assistant',
-    content: [
-      ...texts.filter(({ text }) => text !== ''),
-      ...(refusal === undefined ? [] : [{ type: 'refusal' as const, text: refusal }]),
-      ...calls.map((call, index) => readToolCall(call, `${param}.tool_calls.${index}`)),
-    ],
-  };
-};
-
-type Decoded = { system: TextPart[]; messages: ChatMessage[] };
-
-const addMessage = (decoded: Decoded, value: unknown, param: string): void => {
-  const message = readObject(value, param);
-  switch (message['role']) {
-    case 'system':
-    case 'developer': {
-      const texts = readTexts(message['content'], `${param}.content`);
-      // Only before the conversation is there a place of its own for it in every dialect.
-      if (decoded.messages.length === 0) decoded.system.push(...texts);
-      else decoded.messages.push({ role: 'user', content: texts });
-      return;
-    }
-    case 'user':
-      decoded.messages.push({ role: 'user', content: readContent(message['content'], `${param}.content`) });
-      return;
-    case 'assistant':
-      decoded.messages.push(readAssistant(message, param));
-      return;
-    case 'tool': {
-      const result = {
-        type: 'tool_result' as const,
-        toolCallId: readText(message['tool_call_id'], `${param}.tool_call_id`),
-        content: readContent(message['content'], `${param}.content`),
-        isError: false,
-      };
-      const last = decoded.messages.at(-1);
-      if (last?.role === 'user' && last.content.every((part) => part.type === 'tool_result')) {
-        last.content.push(result);
-      } else decoded.messages.push({ role: 'user', content: [result] });
-      return;
-    }
-    default:
-      refuse(`${param}.role`, 'must be system, developer, user, assistant or tool.');
-  }
-};
-
-const readTool = (value: unknown, param: string): ToolDefinition => {
+const readTool = (value: unknown, param: string, inexpressible: Inexpressible): ToolDefinition[] => {
   const tool = readObject(value, param);
-  if (tool['type'] !== 'function')
-    refuse(`${param}.type`, 'must be "function" for a model of this provider.');
+  if (tool['type'] !== 'function') {
+    inexpressible.param(param);
+    return [];
+  }
   const fn = readObject(tool['function'], `${param}.function`);
-  const description = optional(fn, 'description', readText, `${param}.function.`);
-  return {
-    name: readText(fn['name'], `${param}.function.name`),
-    ...(description !== undefined && { description }),
-    inputSchema: optional(fn, 'parameters', readSchema, `${param}.function.`) ?? {
-      type: 'object',
-      properties: {},
-    },
-  };
+  return [{ ...readFunctionTool(fn, `${param}.function.`), ...readCacheControl(tool, param) }];
 };
 
-const readToolChoice = (value: unknown, param: string): ToolChoice => {
-  if (value === 'auto' || value === 'none' || value === 'required') return { type: value };
+/** `{type: "function", function: {name}}`. */
+const readNamedFunction = (value: unknown, param: string): string => {
   const choice = readObject(value, param);
-  if (choice['type'] !== 'function')
-    refuse(`${param}.type`, 'must be "function" for a model of this provider.');
-  const name = readText(
-    readObject(choice['function'], `${param}.function`)['name'],
-    `${param}.function.name`,
-  );
-  return { type: 'tool', name };
+  const { name } = readObject(choice['function'] ?? {}, `${param}.function`);
+  if (choice['type'] !== 'function') return readFunctionName(value, param);
+  return readText(name, `${param}.function.name`);
 };
+
+const readToolUse = (
+  body: JsonObject,
+  inexpressible: Inexpressible,
+): Pick<ChatRequest, 'tools' | 'toolChoice'> => {
+  const tools = (optional(body, 'tools', readList) ?? []).flatMap((tool, index) =>
+    readTool(tool, `tools.${index}`, inexpressible),
+  );
+  const choice = body['tool_choice'];
+  if (choice === undefined || choice === null) return { tools };
+  if (choice === 'auto' || choice === 'none' || choice === 'required') {
+    return { tools, toolChoice: { type: choice } };
+  }
+  const object = readObject(choice, 'tool_choice');
+  if (object['type'] !== 'allowed_tools') {
+    const toolChoice: ToolChoice = { type: 'tool', name: readNamedFunction(choice, 'tool_choice') };
+    return { tools, toolChoice };
+  }
+  const param = 'tool_choice.allowed_tools';
+  const allowed = readObject(object['allowed_tools'], param);
+  const names = readList(allowed['tools'], `${param}.tools`).map((tool, index) =>
+    readNamedFunction(tool, `${param}.tools.${index}`),
+  );
+  return narrowTools(tools, { mode: allowed['mode'], names, param });
+};
+
+const readOutputFormat = (value: unknown, param: string): OutputFormat | null => {
+  const format = readObject(value, param);
+  switch (readFormatType(format, param)) {
+    case 'text':
+      return null;
+    case 'json_object':
+      return { type: 'json' };
+    case 'json_schema':
+      return readJsonSchemaFormat(
+        readObject(format['json_schema'], `${param}.json_schema`),
+        `${param}.json_schema.`,
+      );
+  }
+};
+
+const readReasoningBudget = (value: unknown, param: string): Reasoning => {
+  const reasoning = readObject(value, param);
+  const exclude = optional(reasoning, 'exclude', readBoolean, `${param}.`);
+  return given({
+    effort:
+      optional(reasoning, 'effort', readEffort, `${param}.`) ??
+      (reasoning['enabled'] === false ? ('none' as const) : undefined),
+    budgetTokens: optional(reasoning, 'max_tokens', readPositiveInteger, `${param}.`),
+    shown: exclude === undefined ? undefined : !exclude,
+  });
+};
+
+/** By OpenAI's word, or by OpenRouter's object. */
+const readReasoning = (body: JsonObject): Reasoning | undefined => {
+  const effort = optional(body, 'reasoning_effort', readEffort);
+  const asked = optional(body, 'reasoning', readReasoningBudget);
+  return effort === undefined ? asked : { ...asked, effort };
+};
+
+const readStop = (value: unknown, param: string): string[] =>
+  typeof value === 'string' ? [value] : readTexts(value, param);
 
 /** Fields that are translated. */
 const EXPRESSIBLE: ReadonlySet<string> = new Set([
@@ -201,10 +145,21 @@ const EXPRESSIBLE: ReadonlySet<string> = new Set([
   'tools',
   'tool_choice',
   'parallel_tool_calls',
+  'response_format',
+  'reasoning_effort',
+  'reasoning',
   'max_tokens',
   'max_completion_tokens',
   'temperature',
   'top_p',
+  'top_k',
+  'frequency_penalty',
+  'presence_penalty',
+  'seed',
+  'logprobs',
+  'top_logprobs',
+  'verbosity',
+  'service_tier',
   'stop',
   'user',
 ]);
@@ -215,50 +170,48 @@ const always = (): boolean => true;
 const CHANGES_NOTHING: Readonly<Record<string, (value: unknown) => boolean>> = {
   metadata: always,
   store: always,
-  seed: always,
   prompt_cache_key: always,
   prompt_cache_retention: always,
+  prompt_cache_options: always,
   safety_identifier: always,
   n: (value) => value === 1,
   modalities: (value) => JSON.stringify(value) === '["text"]',
-  response_format: (value) => isObject(value) && value['type'] === 'text',
-  logprobs: (value) => value === false,
-  top_logprobs: (value) => value === 0,
   logit_bias: (value) => isObject(value) && Object.keys(value).length === 0,
-  frequency_penalty: (value) => value === 0,
-  presence_penalty: (value) => value === 0,
-  verbosity: (value) => value === 'medium',
-  service_tier: (value) => value === 'auto' || value === 'default',
 };
 
-const readStop = (value: unknown, param: string): string[] =>
-  typeof value === 'string'
-    ? [value]
-    : readList(value, param).map((stop, index) => readText(stop, `${param}.${index}`));
+const readLogprobs = (body: JsonObject): number | undefined => {
+  const alternatives = optional(body, 'top_logprobs', readInteger) ?? 0;
+  if (optional(body, 'logprobs', readBoolean) === true) return alternatives;
+  return alternatives === 0 ? undefined : refuse('top_logprobs', 'must come with "logprobs": true.');
+};
+
+/** A penalty of 0 is none, and every model has it. */
+const readPenalty = (body: JsonObject, field: string): number | undefined =>
+  optional(body, field, readNumber) || undefined;
 
 export const decodeOpenaiRequest = ({ body: value, stream, inexpressible }: DecodeInput): ChatRequest => {
   const body = readBody(value);
   findInexpressible(body, { expressible: EXPRESSIBLE, changesNothing: CHANGES_NOTHING }, inexpressible);
-  const decoded: Decoded = { system: [], messages: [] };
-  readMessages(body).forEach((message, index) => addMessage(decoded, message, `messages.${index}`));
-  if (decoded.messages.length === 0) refuse('messages', 'must hold a message of the user.');
-  const tools = optional(body, 'tools', readList) ?? [];
-  const toolChoice = optional(body, 'tool_choice', readToolChoice);
-  const parallelToolCalls = optional(body, 'parallel_tool_calls', readBoolean);
-  const maxOutputTokens = readMaxTokens(body);
-  const temperature = optional(body, 'temperature', readNumber);
-  const topP = optional(body, 'top_p', readNumber);
-  const endUser = optional(body, 'user', readText);
   return {
     stream,
-    ...decoded,
-    tools: tools.map((tool, index) => readTool(tool, `tools.${index}`)),
-    ...(toolChoice !== undefined && { toolChoice }),
-    ...(parallelToolCalls !== undefined && { parallelToolCalls }),
-    ...(maxOutputTokens !== undefined && { maxOutputTokens }),
-    ...(temperature !== undefined && { temperature }),
-    ...(topP !== undefined && { topP }),
+    ...decodeMessages(body, inexpressible),
+    ...readToolUse(body, inexpressible),
     stop: optional(body, 'stop', readStop) ?? [],
-    ...(endUser !== undefined && { endUser }),
+    ...given({
+      parallelToolCalls: optional(body, 'parallel_tool_calls', readBoolean),
+      outputFormat: optional(body, 'response_format', readOutputFormat) ?? undefined,
+      reasoning: readReasoning(body),
+      maxOutputTokens: readMaxTokens(body),
+      temperature: optional(body, 'temperature', readNumber),
+      topP: optional(body, 'top_p', readNumber),
+      topK: optional(body, 'top_k', readPositiveInteger),
+      frequencyPenalty: readPenalty(body, 'frequency_penalty'),
+      presencePenalty: readPenalty(body, 'presence_penalty'),
+      seed: optional(body, 'seed', readInteger),
+      logprobs: readLogprobs(body),
+      verbosity: readVerbosity(body),
+      serviceTier: readServiceTier(body, inexpressible),
+      endUser: optional(body, 'user', readText),
+    }),
   };
 };

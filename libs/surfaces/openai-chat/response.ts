@@ -1,20 +1,19 @@
-import type { ChatResponse, FinishReason } from '#contracts/inference';
-import type { TokenCounts, Usage } from '#contracts/usage';
+import type { ChatResponse, FinishReason, Seal, ToolCallPart } from '#contracts/inference';
+import type { Usage } from '#contracts/usage';
+import { encodeLogprobs, encodeServiceTier, encodeUrlCitation } from '../openai/options.ts';
+import { wrapSeal } from '../seal-text.ts';
 import type { EncodeContext } from '../surface.ts';
+import { answerTokensOf, promptTokensOf, writtenTokensOf } from '../token-totals.ts';
+import { encodeReasoning } from './reasoning.ts';
 
 export const encodeFinishReason = (reason: FinishReason): string =>
   reason === 'stop_sequence' ? 'stop' : reason;
 
-const sumOf = (tokens: TokenCounts, prefixes: readonly string[]): number =>
-  Object.entries(tokens)
-    .filter(([component]) => prefixes.some((prefix) => component.startsWith(prefix)))
-    .reduce((sum, [, count]) => sum + count, 0);
-
 /** Totals that hold their details as parts, as this dialect has them. */
 export const encodeUsage = ({ tokens, reasoning }: Usage) => {
-  const prompt = sumOf(tokens, ['input', 'cache']);
-  const written = sumOf(tokens, ['cache_write']);
-  const completion = sumOf(tokens, ['output']);
+  const prompt = promptTokensOf(tokens);
+  const written = writtenTokensOf(tokens);
+  const completion = answerTokensOf(tokens);
   return {
     prompt_tokens: prompt,
     completion_tokens: completion,
@@ -35,36 +34,74 @@ export const encodeUsage = ({ tokens, reasoning }: Usage) => {
 
 export const createdSeconds = ({ createdAtMs }: EncodeContext): number => Math.floor(createdAtMs / 1_000);
 
-export const encodeOpenaiResponse = (response: ChatResponse, context: EncodeContext) => {
+export const encodeTier = ({ serviceTier }: Usage): object => {
+  const tier = encodeServiceTier(serviceTier);
+  return tier === undefined ? {} : { service_tier: tier };
+};
+
+/** Where Google's own endpoint of this dialect puts the signature of a call. */
+export const encodeCallSeal = (seal: Seal | undefined): object =>
+  seal === undefined ? {} : { extra_content: { google: { thought_signature: wrapSeal(seal) } } };
+
+const encodeToolCall = ({ id, name, argumentsJson, seal }: ToolCallPart): object => ({
+  id,
+  type: 'function',
+  function: { name, arguments: argumentsJson },
+  ...encodeCallSeal(seal),
+});
+
+/** Positions count the whole text, of which the answer's texts are pieces. */
+const encodeAnnotations = (content: ChatResponse['content']): object[] => {
+  const annotations: object[] = [];
+  let length = 0;
+  for (const part of content) {
+    if (part.type !== 'text') continue;
+    for (const { start, end, ...citation } of part.citations ?? []) {
+      const encoded = encodeUrlCitation({
+        ...citation,
+        ...(start !== undefined && { start: length + start }),
+        ...(end !== undefined && { end: length + end }),
+      });
+      if (encoded !== null) annotations.push({ type: 'url_citation', url_citation: encoded });
+    }
+    length += part.text.length;
+  }
+  return annotations;
+};
+
+const encodeMessage = ({ content }: ChatResponse): object => {
   const textOf = (type: 'text' | 'refusal'): string =>
-    response.content.map((part) => (part.type === type ? part.text : '')).join('');
+    content.map((part) => (part.type === type ? part.text : '')).join('');
   const text = textOf('text');
   const refusal = textOf('refusal');
-  const calls = response.content.filter((part) => part.type === 'tool_call');
+  const calls = content.filter((part) => part.type === 'tool_call');
+  const annotations = encodeAnnotations(content);
   return {
-    id: response.id,
-    object: 'chat.completion',
-    created: createdSeconds(context),
-    model: response.model,
-    choices: [
-      {
-        index: 0,
-        message: {
-          role: 'assistant',
-          content: text === '' && (calls.length > 0 || refusal !== '') ? null : text,
-          refusal: refusal === '' ? null : refusal,
-          ...(calls.length > 0 && {
-            tool_calls: calls.map(({ id, name, argumentsJson }) => ({
-              id,
-              type: 'function',
-              function: { name, arguments: argumentsJson },
-            })),
-          }),
-        },
-        logprobs: null,
-        finish_reason: encodeFinishReason(response.finishReason),
-      },
-    ],
-    ...(response.usage.source !== 'none' && { usage: encodeUsage(response.usage) }),
+    role: 'assistant',
+    content: text === '' && (calls.length > 0 || refusal !== '') ? null : text,
+    refusal: refusal === '' ? null : refusal,
+    ...encodeReasoning(content.filter((part) => part.type === 'reasoning')),
+    ...(annotations.length > 0 && { annotations }),
+    ...(calls.length > 0 && { tool_calls: calls.map(encodeToolCall) }),
   };
 };
+
+export const encodeOpenaiResponse = (response: ChatResponse, context: EncodeContext) => ({
+  id: response.id,
+  object: 'chat.completion',
+  created: createdSeconds(context),
+  model: response.model,
+  choices: [
+    {
+      index: 0,
+      message: encodeMessage(response),
+      logprobs:
+        response.logprobs === undefined
+          ? null
+          : { content: encodeLogprobs(response.logprobs), refusal: null },
+      finish_reason: encodeFinishReason(response.finishReason),
+    },
+  ],
+  ...encodeTier(response.usage),
+  ...(response.usage.source !== 'none' && { usage: encodeUsage(response.usage) }),
+});

@@ -190,7 +190,7 @@ export const decodeResponsesRequest = ({ body: value, stream, inexpressible }: D
       temperature: optional(body, 'temperature', readNumber),
       topP: optional(body, 'top_p', readNumber),
       logprobs: include.includes(LOGPROBS) ? (optional(body, 'top_logprobs', readInteger) ?? 0) : undefined,
-      verbosity: optional(text, 'verbosity', readVerbosity, 'text.'),
+      verbosity: readVerbosity(text, 'text.'),
       serviceTier: readServiceTier(body, inexpressible),
       endUser: optional(body, 'user', readText),
     }),

@@ -21,10 +21,18 @@ import {
 } from '../field-reader.ts';
 
 export const readEffort = readOneOf(REASONING_EFFORTS);
-export const readVerbosity = readOneOf(['low', 'medium', 'high']);
 
+const readVerbosityWord = readOneOf(['low', 'medium', 'high']);
+
+/** Medium is what every model does unasked. */
+export const readVerbosity = (object: JsonObject, prefix = ''): ChatRequest['verbosity'] => {
+  const word = optional(object, 'verbosity', readVerbosityWord, prefix);
+  return word === 'medium' ? undefined : word;
+};
+
+/** `auto` leaves it to the provider, as saying nothing does. */
 const TIERS: Readonly<Record<string, ChatRequest['serviceTier']>> = {
-  auto: 'auto',
+  auto: undefined,
   default: 'standard',
   flex: 'flex',
   priority: 'priority',
