@@ -15,6 +15,7 @@ export const SURFACE_IDS = [
   'openai-responses',
   'openai-embeddings',
   'anthropic-messages',
+  'anthropic-count-tokens',
   'gemini-generate-content',
   'gemini-count-tokens',
   'gemini-embed-content',

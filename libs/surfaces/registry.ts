@@ -1,4 +1,5 @@
 import type { SurfaceId } from '#contracts/vocabulary';
+import { anthropicCountTokens } from './anthropic-count-tokens/anthropic-count-tokens.ts';
 import { anthropicMessages } from './anthropic-messages/anthropic-messages.ts';
 import { geminiCountTokens } from './gemini/count-tokens.ts';
 import { geminiEmbedContent } from './gemini/embed-content.ts';
@@ -13,6 +14,7 @@ const SURFACES: Readonly<Record<SurfaceId, Surface>> = {
   'openai-responses': openaiResponses,
   'openai-embeddings': openaiEmbeddings,
   'anthropic-messages': anthropicMessages,
+  'anthropic-count-tokens': anthropicCountTokens,
   'gemini-generate-content': geminiGenerateContent,
   'gemini-count-tokens': geminiCountTokens,
   'gemini-embed-content': geminiEmbedContent,

@@ -46,6 +46,16 @@ export const unwrapSeal = (text: string): CarriedSeal | null => {
   };
 };
 
+/**
+ * Whether a request holds what another provider sealed: its bytes are then not to go to a provider as they
+ * are, even of the client's own dialect, since none takes another's proof for its own.
+ */
+export const holdsWrappedSeal = (body: Uint8Array): boolean =>
+  Buffer.from(body.buffer, body.byteOffset, body.byteLength).includes(WRAPPED);
+
+/** Stands where a dialect must have a seal and there is none. */
+export const NO_SEAL = Buffer.from('{"flo2seal":0}').toString('base64');
+
 /** A dialect's text for a seal: as it is where the dialect is the seal's own. */
 export const writeSeal = (seal: Seal, own: Seal['origin']): string =>
   seal.origin === own ? seal.value : wrapSeal(seal);

@@ -26,6 +26,7 @@ export const INFERENCE_ROUTES: readonly InferenceRoute[] = [
   at('/v1/responses', 'openai-responses'),
   at('/v1/embeddings', 'openai-embeddings'),
   at('/v1/messages', 'anthropic-messages'),
+  at('/v1/messages/count_tokens', 'anthropic-count-tokens'),
   {
     path: `${GEMINI_MODELS_PATH}/*`,
     surface: 'gemini-generate-content',

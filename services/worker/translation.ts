@@ -16,6 +16,7 @@ import type {
 import { providerOf, wireFor } from '#providers/registry';
 import type { SseEvent } from '#providers/sse';
 import { surfaceOf } from '#surfaces/registry';
+import { holdsWrappedSeal } from '#surfaces/seal-text';
 import {
   paramOf,
   type ChatSurface,
@@ -177,8 +178,9 @@ const between = (wire: Wire, surface: ReturnType<typeof surfaceOf>, ready: Betwe
 };
 
 /**
- * Makes the client's request ready for a target. Where both speak one dialect the bytes go through;
- * else throws `FloError` `invalid_request`, naming the field, for what the target cannot be asked.
+ * Makes the client's request ready for a target. Where both speak one dialect the bytes go through, unless
+ * they hold what another provider sealed; else throws `FloError` `invalid_request`, naming the field, for
+ * what the target cannot be asked.
  */
 export const translateFor = (
   header: DispatchHeader,
@@ -188,7 +190,8 @@ export const translateFor = (
   const provider = providerOf(target.provider);
   const surface = surfaceOf(header.surface);
   const wire = wireFor(provider, surface);
-  if (wire.surface === header.surface) return passThrough(provider, wire, header, body, target.model);
+  const passes = wire.surface === header.surface && !holdsWrappedSeal(body);
+  if (passes) return passThrough(provider, wire, header, body, target.model);
   const inexpressible = new Inexpressible({ drop: header.dropInexpressible, paramOf: paramOf(surface) });
   const clientBody: unknown = JSON.parse(Buffer.from(body).toString('utf8'));
   const ready = between(wire, surface, {

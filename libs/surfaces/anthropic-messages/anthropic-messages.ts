@@ -12,6 +12,11 @@ export const anthropicMessages: ChatSurface = {
   paramNames: {
     maxOutputTokens: 'max_tokens',
     stop: 'stop_sequences',
+    outputFormat: 'output_config.format',
+    reasoning: 'thinking',
+    'reasoning.effort': 'output_config.effort',
+    'reasoning.budgetTokens': 'thinking.budget_tokens',
+    'reasoning.shown': 'thinking.display',
     endUser: 'metadata.user_id',
     parallelToolCalls: 'tool_choice.disable_parallel_tool_use',
   },

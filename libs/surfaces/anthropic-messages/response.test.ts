@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ChatResponse } from '#contracts/inference';
 import { UNKNOWN_USAGE, type Usage } from '#contracts/usage';
+import { NO_SEAL, wrapSeal } from '../seal-text.ts';
 import { encodeAnthropicResponse, encodeUsage } from './response.ts';
 
 const RESPONSE: ChatResponse = {
@@ -39,6 +40,36 @@ describe('messages', () => {
         output_tokens: 5,
         service_tier: null,
       },
+    });
+  });
+
+  it('show what the model thought, with its proof, and where it read a thing', () => {
+    const own = { origin: 'anthropic', kind: 'signature', value: 'EqQB' } as const;
+    const foreign = { origin: 'google', kind: 'signature', value: 'sig' } as const;
+    const content: ChatResponse['content'] = [
+      { type: 'reasoning', text: 'hm', seal: own },
+      { type: 'reasoning', text: '', seal: own },
+      { type: 'reasoning', text: '', seal: foreign },
+      { type: 'reasoning', text: 'so' },
+      { type: 'text', text: 'Yes.', citations: [{ url: 'https://a.b', title: 'A', citedText: 'yes' }] },
+      { type: 'tool_call', id: 'a', name: 'f', argumentsJson: '{}', seal: foreign },
+    ];
+    expect(encodeAnthropicResponse({ ...RESPONSE, content })).toMatchObject({
+      content: [
+        { type: 'thinking', thinking: 'hm', signature: 'EqQB' },
+        { type: 'thinking', thinking: '', signature: 'EqQB' },
+        { type: 'redacted_thinking', data: wrapSeal(foreign) },
+        { type: 'thinking', thinking: 'so', signature: NO_SEAL },
+        {
+          type: 'text',
+          text: 'Yes.',
+          citations: [
+            { type: 'web_search_result_location', url: 'https://a.b', title: 'A', cited_text: 'yes' },
+          ],
+        },
+        { type: 'redacted_thinking', data: wrapSeal(foreign, 'a') },
+        { type: 'tool_use', id: 'a', name: 'f', input: {} },
+      ],
     });
   });
 

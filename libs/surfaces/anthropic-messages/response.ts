@@ -1,6 +1,8 @@
-import type { AssistantPart, ChatResponse, FinishReason, ToolCallPart } from '#contracts/inference';
+import type { AssistantPart, ChatResponse, Citation, FinishReason, Seal } from '#contracts/inference';
 import type { Usage } from '#contracts/usage';
-import { isObject } from '../field-reader.ts';
+import { parseArguments } from '../call-arguments.ts';
+import { NO_SEAL, wrapSeal, writeSeal } from '../seal-text.ts';
+import { answerTokensOf, uncachedTokensOf } from '../token-totals.ts';
 
 const STOP_REASONS: Readonly<Record<FinishReason, string>> = {
   stop: 'end_turn',
@@ -24,7 +26,7 @@ export const encodeUsage = ({ tokens, reasoning, serviceTier }: Usage): object =
   const hasWrites = [cache_write_5m, cache_write_1h, cache_write_other].some((count) => count !== undefined);
   const isSplit = cache_write_5m !== undefined || cache_write_1h !== undefined;
   return {
-    input_tokens: (tokens.input ?? 0) + (tokens.input_audio ?? 0) + (tokens.input_image ?? 0),
+    input_tokens: uncachedTokensOf(tokens),
     cache_creation_input_tokens: hasWrites
       ? (cache_write_5m ?? 0) + (cache_write_1h ?? 0) + (cache_write_other ?? 0)
       : null,
@@ -37,32 +39,58 @@ export const encodeUsage = ({ tokens, reasoning, serviceTier }: Usage): object =
             ephemeral_1h_input_tokens: cache_write_1h ?? 0,
           }
         : null,
-    output_tokens: (tokens.output ?? 0) + (tokens.output_audio ?? 0) + (tokens.output_image ?? 0),
+    output_tokens: answerTokensOf(tokens),
     ...(reasoning !== undefined && { output_tokens_details: { thinking_tokens: reasoning } }),
     service_tier: serviceTier !== undefined && SERVICE_TIERS.includes(serviceTier) ? serviceTier : null,
   };
 };
 
-/** Arguments that are no JSON object, which models write at times, stay readable under one name. */
-const decodeArguments = ({ argumentsJson }: ToolCallPart): object => {
-  if (argumentsJson.trim() === '') return {};
-  try {
-    const value: unknown = JSON.parse(argumentsJson);
-    return isObject(value) ? value : { value };
-  } catch {
-    return { raw_arguments: argumentsJson };
-  }
-};
+export const encodeCitations = (citations: readonly Citation[]): object[] =>
+  citations.flatMap(({ url, title, citedText }) =>
+    url === undefined
+      ? []
+      : [
+          {
+            type: 'web_search_result_location',
+            url,
+            title: title ?? null,
+            cited_text: citedText ?? '',
+            encrypted_index: '',
+          },
+        ],
+  );
+
+/** The dialect shows nothing of what another provider sealed. */
+export const encodeSealAlone = (seal: Seal): object =>
+  seal.origin === 'anthropic' && seal.kind === 'signature'
+    ? { type: 'thinking', thinking: '', signature: seal.value }
+    : { type: 'redacted_thinking', data: writeSeal(seal, 'anthropic') };
+
+/** A call has no place for a seal of its own: it goes before the call, and names it. */
+export const encodeCallSeal = (seal: Seal, toolCallId: string): object => ({
+  type: 'redacted_thinking',
+  data: wrapSeal(seal, toolCallId),
+});
 
 const encodePart = (part: AssistantPart): object[] => {
   switch (part.type) {
-    case 'text':
+    case 'text': {
+      const citations = encodeCitations(part.citations ?? []);
+      return [{ type: 'text', text: part.text, ...(citations.length > 0 && { citations }) }];
+    }
     case 'refusal':
       return [{ type: 'text', text: part.text }];
-    case 'reasoning':
-      return [];
-    case 'tool_call':
-      return [{ type: 'tool_use', id: part.id, name: part.name, input: decodeArguments(part) }];
+    case 'reasoning': {
+      const { text, seal } = part;
+      if (text === '') return seal === undefined ? [] : [encodeSealAlone(seal)];
+      const signature = seal === undefined ? NO_SEAL : writeSeal(seal, 'anthropic');
+      return [{ type: 'thinking', thinking: text, signature }];
+    }
+    case 'tool_call': {
+      const { id, name, seal } = part;
+      const call = { type: 'tool_use', id, name, input: parseArguments(part) };
+      return seal === undefined ? [call] : [encodeCallSeal(seal, id), call];
+    }
   }
 };
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { StreamPart } from '#contracts/inference';
+import { NO_SEAL, wrapSeal } from '../seal-text.ts';
 import { createAnthropicStreamEncoder } from './stream.ts';
 
 const START: StreamPart = { type: 'start', id: 'chatcmpl-1', model: 'gpt-4o-mini' };
@@ -72,6 +73,47 @@ describe('streamed messages', () => {
       delta: { stop_reason: 'tool_use', stop_sequence: null },
       usage: { input_tokens: 7, output_tokens: 9 },
     });
+  });
+
+  it('show what the model thought in blocks of its own, each with a seal', () => {
+    const seal = { origin: 'anthropic', kind: 'signature', value: 'EqQB' } as const;
+    const callSeal = { origin: 'google', kind: 'signature', value: 'sig' } as const;
+    const written = encode([
+      START,
+      { type: 'reasoning_delta', text: 'h' },
+      { type: 'reasoning_delta', text: 'm' },
+      { type: 'reasoning_seal', seal },
+      { type: 'reasoning_delta', text: 'so' },
+      { type: 'text_delta', text: 'Yes.' },
+      { type: 'citation', citation: { url: 'https://a.b' } },
+      { type: 'tool_call_start', index: 0, id: 'a', name: 'f', seal: callSeal },
+      { type: 'finish', reason: 'tool_calls' },
+      { type: 'end' },
+    ]);
+    const blocks = written
+      .filter(({ event }) => event === 'content_block_start')
+      .map(({ data }) => data['content_block']);
+    expect(blocks).toEqual([
+      { type: 'thinking', thinking: '', signature: '' },
+      { type: 'thinking', thinking: '', signature: '' },
+      { type: 'text', text: '' },
+      { type: 'redacted_thinking', data: wrapSeal(callSeal, 'a') },
+      { type: 'tool_use', id: 'a', name: 'f', input: {} },
+    ]);
+    const deltas = written
+      .filter(({ event }) => event === 'content_block_delta')
+      .map(({ data }) => [data['index'], data['delta']]);
+    expect(deltas).toEqual([
+      [0, { type: 'thinking_delta', thinking: 'h' }],
+      [0, { type: 'thinking_delta', thinking: 'm' }],
+      [0, { type: 'signature_delta', signature: 'EqQB' }],
+      [1, { type: 'thinking_delta', thinking: 'so' }],
+      [1, { type: 'signature_delta', signature: NO_SEAL }],
+      [2, { type: 'text_delta', text: 'Yes.' }],
+      [2, { type: 'citations_delta', citation: expect.objectContaining({ url: 'https://a.b' }) }],
+    ]);
+    const stops = written.filter(({ event }) => event === 'content_block_stop');
+    expect(stops.map(({ data }) => data['index'])).toEqual([0, 1, 2, 3, 4]);
   });
 
   it('begin with the usage that is known by then, else with zeros', () => {
