@@ -4,6 +4,7 @@ import { LABEL_LENGTH_MAX } from './attribution.ts';
 import { apiKeyId, budgetId } from './ids.ts';
 import { timeZone } from './time-zone.ts';
 import { providerId } from './vocabulary.ts';
+import { webhookTarget } from './webhook.ts';
 
 /** Of one tenant; all of them are held in memory where requests are admitted. */
 export const BUDGETS_MAX = 1_000;
@@ -58,11 +59,12 @@ export const budgetBody = z.strictObject({
   alerts: settings.alerts.default([]),
   on_unpriced: settings.on_unpriced.default('allow'),
   assumed_output_tokens: settings.assumed_output_tokens.default(ASSUMED_OUTPUT_TOKENS_DEFAULT),
+  webhook: webhookTarget.nullable().default(null),
 });
 export type BudgetBody = z.infer<typeof budgetBody>;
 
 /** Scope, period and time zone stay: another budget is another budget. */
-export const budgetPatch = z.strictObject(settings).partial();
+export const budgetPatch = z.strictObject({ ...settings, webhook: webhookTarget.nullable() }).partial();
 export type BudgetPatch = z.infer<typeof budgetPatch>;
 
 /**

@@ -34,6 +34,9 @@ export type IdByPrefix = {
   bud: BudgetId;
   /** A part of a budget that one process may hand out. */
   bls: string;
+  /** An address that a tenant is told things at, and one thing told. */
+  whk: string;
+  msg: string;
   /** A running ingress or worker; gone with its process. */
   ing: string;
   wrk: string;

@@ -46,7 +46,10 @@ export type ProviderCredentials = {
 
 /** Whose data key; each tenant has its own, wrapped by the key-encryption key. */
 export type DataKeyOwner = { tenantId: TenantId; dataKeyVersion: number };
-export type SecretOwner = DataKeyOwner & { providerKeyId: ProviderKeyId; secretVersion: number };
+export type SecretOwner = DataKeyOwner & { secretVersion: number } & (
+    | { providerKeyId: ProviderKeyId }
+    | { webhookEndpointId: string }
+  );
 
 /** Seals tenants' secrets; what is sealed for one owner opens for no other. */
 export type Vault = {

@@ -1,14 +1,15 @@
 import type { PoolClient } from 'pg';
-import { alertsReached } from '#domain/budget-alert';
+import { alertsReached, BUDGET_ALERT_TYPE, budgetAlertData } from '#domain/budget-alert';
 import {
   settlementOf,
   type RecordedBefore,
   type SettledEvent,
   type WindowChange,
 } from '#domain/budget-settlement';
-import { WindowClock } from '#domain/budget-window';
+import { budgetWindowAt, WindowClock } from '#domain/budget-window';
 import type { PricedEvent } from '#domain/ports';
 import { loadBudgetsOf, type StoredBudget } from './budgets.ts';
+import { enqueueWebhooks } from './webhook-outbox.ts';
 
 const windowClock = new WindowClock();
 
@@ -142,6 +143,19 @@ const giveAlerts = async (
     await client.query(
       'update budget_window set alerted_percent = $3 where budget_id = $1 and window_start = $2',
       [budgetId, windowStart, highest],
+    );
+    const { webhookEndpointId } = budget;
+    if (webhookEndpointId === null) continue;
+    const windowStartMs = windowStart.getTime();
+    const { endMs: windowEndMs } = budgetWindowAt(budget, windowStartMs);
+    await enqueueWebhooks(
+      client,
+      reached.map((percent) => ({
+        tenantId: budget.tenantId,
+        endpointId: webhookEndpointId,
+        type: BUDGET_ALERT_TYPE,
+        data: budgetAlertData(budget, { percent, usedPicoUsd, windowStartMs, windowEndMs }),
+      })),
     );
   }
 };

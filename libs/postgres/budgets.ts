@@ -12,6 +12,7 @@ import { inTransaction } from './transaction.ts';
 
 export type StoredBudget = Budget & {
   alerts: number[];
+  webhookEndpointId: string | null;
   createdAt: Date;
   updatedAt: Date;
 };
@@ -44,13 +45,14 @@ const decode = (row: Row): StoredBudget => ({
   onUnpriced: row.onUnpriced === 'refuse' ? 'refuse' : 'allow',
   assumedOutputTokens: row.assumedOutputTokens,
   alerts: row.alerts,
+  webhookEndpointId: row.webhookEndpointId,
   createdAt: row.createdAt,
   updatedAt: row.updatedAt,
 });
 
 const COLUMNS = `id, tenant_id as "tenantId", scope, period, time_zone as "timeZone",
   limit_pico_usd as "limitPicoUsd", mode, alerts, on_unpriced as "onUnpriced",
-  assumed_output_tokens as "assumedOutputTokens",
+  assumed_output_tokens as "assumedOutputTokens", webhook_endpoint_id as "webhookEndpointId",
   created_at as "createdAt", updated_at as "updatedAt"`;
 
 type RawRow = Omit<Row, 'limitPicoUsd'> & { limitPicoUsd: string };
@@ -110,7 +112,13 @@ const openingBalance = async (
     .reduce((sum, row) => sum + BigInt(row.cost), 0n);
 };
 
-type Changeable = 'limitPicoUsd' | 'mode' | 'alerts' | 'onUnpriced' | 'assumedOutputTokens';
+type Changeable =
+  | 'limitPicoUsd'
+  | 'mode'
+  | 'alerts'
+  | 'onUnpriced'
+  | 'assumedOutputTokens'
+  | 'webhookEndpointId';
 /** Undefined leaves a setting as it is. */
 export type BudgetChanges = { [Setting in Changeable]?: StoredBudget[Setting] | undefined };
 
@@ -128,8 +136,8 @@ export const createBudgetStore = (database: Database) => {
         await client.query('select pg_advisory_xact_lock($1)', [RECORDING_LOCK]);
         const inserted = await client.query<RawRow>(
           `insert into budget (id, tenant_id, scope, period, time_zone, limit_pico_usd, mode, alerts,
-                               on_unpriced, assumed_output_tokens)
-           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) returning ${COLUMNS}`,
+                               on_unpriced, assumed_output_tokens, webhook_endpoint_id)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) returning ${COLUMNS}`,
           [
             created.id,
             created.tenantId,
@@ -141,6 +149,7 @@ export const createBudgetStore = (database: Database) => {
             created.alerts,
             created.onUnpriced,
             created.assumedOutputTokens,
+            created.webhookEndpointId,
           ],
         );
         const [row] = inserted.rows;

@@ -61,10 +61,10 @@ const dataKeyBinding = ({ tenantId, dataKeyVersion }: DataKeyOwner): string[] =>
 ];
 
 const secretBinding = (owner: SecretOwner): string[] => [
-  'flo2 provider key',
+  'providerKeyId' in owner ? 'flo2 provider key' : 'flo2 webhook secret',
   owner.tenantId,
   String(owner.dataKeyVersion),
-  owner.providerKeyId,
+  'providerKeyId' in owner ? owner.providerKeyId : owner.webhookEndpointId,
   String(owner.secretVersion),
 ];
 

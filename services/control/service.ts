@@ -16,6 +16,8 @@ import { createRouteStore } from '#postgres/routes';
 import { createTenantDirectory } from '#postgres/tenant-directory';
 import { createTenantStore } from '#postgres/tenants';
 import { isStoreUnreachable } from '#postgres/unreachable';
+import { createWebhookDeliveries } from '#postgres/webhook-deliveries';
+import { createWebhookEndpointStore } from '#postgres/webhook-endpoints';
 import { queryUsage, readLedgerClock } from '#postgres/usage-query';
 import { createAuthorize } from './authorization.ts';
 import { registerApiKeyRoutes } from './routes/api-keys.ts';
@@ -26,6 +28,7 @@ import { registerProviderKeyRoutes } from './routes/provider-keys.ts';
 import { registerRouteRoutes } from './routes/routes.ts';
 import { registerTenantRoutes } from './routes/tenants.ts';
 import { registerUsageRoutes } from './routes/usage.ts';
+import { createEnsureWebhook, registerWebhookRoutes } from './routes/webhooks.ts';
 
 export type ControlPlaneDeps = {
   database: Database;
@@ -86,7 +89,12 @@ const registerRoutes = (app: FastifyInstance, deps: ControlPlaneDeps): void => {
     configurationChanges,
   });
   registerDeadLetterRoutes(app, { authorize, deadLetters: deps.deadLetters });
+  const endpoints = createWebhookEndpointStore(database, vault);
+  const ensureWebhook = createEnsureWebhook({ endpoints, allowPrivateUpstreams, mint });
+  const deliveries = createWebhookDeliveries(database);
+  registerWebhookRoutes(app, { authorize, endpoints, deliveries, ensureWebhook });
   registerBudgetRoutes(app, {
+    ensureWebhook,
     authorize,
     budgets: createBudgetStore(database),
     clock,

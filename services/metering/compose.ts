@@ -1,20 +1,46 @@
+import { createUpstreamClient } from '#http/upstream-client';
 import { openAttemptEventSource } from '#nats/attempt-event-source';
 import { provisionStreams } from '#nats/provision';
 import { openRecordedEvents } from '#nats/recorded-events';
 import { expireLeases } from '#postgres/budget-leases';
+import type { Database } from '#postgres/database';
 import { createLedger } from '#postgres/ledger';
+import { createWebhookDeliveries } from '#postgres/webhook-deliveries';
 import { openNats, openPostgres, type ProcessContext } from '#runtime/connections';
 import { openPrices } from '#runtime/prices';
 import { combineServices, type Service } from '#runtime/service';
+import { createWebhookSender } from '#runtime/webhook-sender';
+import { createVault } from '#vault/vault';
 import type { MeteringConfiguration } from './config.ts';
 import { createLeaseExpiry } from './lease-expiry.ts';
 import { createMetering } from './service.ts';
 
 const POOL_MAX = 4;
 
+type Configuration = Pick<
+  MeteringConfiguration,
+  'databaseUrl' | 'natsUrl' | 'masterKey' | 'allowPrivateUpstreams'
+>;
+
+/** The sender of webhooks, where this process may open their secrets. */
+const composeWebhooks = async (
+  { masterKey, allowPrivateUpstreams }: Configuration,
+  database: Database,
+  { logger, resources }: ProcessContext,
+): Promise<Service[]> => {
+  if (masterKey === null) return [];
+  const http = await resources.open(
+    'the HTTP client of webhooks',
+    () => createUpstreamClient({ allowPrivate: allowPrivateUpstreams }),
+    (client) => client.close(),
+  );
+  const vault = createVault({ masterKey });
+  return [createWebhookSender({ deliveries: createWebhookDeliveries(database), vault, http, logger })];
+};
+
 /** Opens what metering needs. */
 export const composeMetering = async (
-  configuration: Pick<MeteringConfiguration, 'databaseUrl' | 'natsUrl'>,
+  configuration: Configuration,
   context: ProcessContext,
 ): Promise<Service> => {
   const role = 'metering';
@@ -33,5 +59,6 @@ export const composeMetering = async (
     prices: await openPrices(context, database),
     logger,
   });
-  return combineServices(role, [metering, leases]);
+  const webhooks = await composeWebhooks(configuration, database, context);
+  return combineServices(role, [metering, leases, ...webhooks]);
 };

@@ -5,6 +5,9 @@ export const METERING_SETTINGS = {
   ...PROCESS_SETTINGS,
   databaseUrl: required(SETTINGS.databaseUrl),
   natsUrl: required(SETTINGS.natsUrl),
+  /** Without it this process sends no webhooks and leaves them to others. */
+  masterKey: SETTINGS.masterKey,
+  allowPrivateUpstreams: SETTINGS.allowPrivateUpstreams,
   healthPort: SETTINGS.healthPort,
   host: SETTINGS.host,
 };

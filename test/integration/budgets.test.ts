@@ -53,6 +53,7 @@ const createBudget = async (
       alerts: parsed.alerts,
       onUnpriced: parsed.on_unpriced,
       assumedOutputTokens: parsed.assumed_output_tokens,
+      webhookEndpointId: null,
     },
     budgetWindowAt(calendar, Date.now()),
   );

@@ -12,6 +12,7 @@ import {
 } from 'drizzle-orm/pg-core';
 import type { BudgetScope } from '#contracts/budget';
 import { tenant } from './tenancy.ts';
+import { webhookEndpoint } from './webhook.ts';
 
 const instant = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' });
 /** Pico-dollars without an end: a sum must not be able to overflow and so stop the ledger. */
@@ -33,6 +34,8 @@ export const budget = pgTable(
     alerts: integer('alerts').array().notNull(),
     onUnpriced: text('on_unpriced').notNull(),
     assumedOutputTokens: integer('assumed_output_tokens').notNull(),
+    /** Where alerts are told. */
+    webhookEndpointId: text('webhook_endpoint_id').references(() => webhookEndpoint.id),
     createdAt: instant('created_at').notNull().defaultNow(),
     updatedAt: instant('updated_at').notNull().defaultNow(),
     deletedAt: instant('deleted_at'),

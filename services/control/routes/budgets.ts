@@ -7,7 +7,10 @@ import { FloError } from '#domain/errors';
 import type { IdMint } from '#domain/mint-id';
 import { decodeUsd, encodeUsd } from '#domain/money';
 import type { Clock, ConfigurationChanges } from '#domain/ports';
+import type { TenantId } from '#contracts/ids';
+import type { WebhookTarget } from '#contracts/webhook';
 import type { BudgetStore, StoredBudget, WindowStanding } from '#postgres/budgets';
+import type { EnsuredWebhookEndpoint } from '#postgres/webhook-endpoints';
 import { requireTenant } from '../authorization.ts';
 import { encodePage, readBody, readPage } from './page.ts';
 import type { Authorize } from './usage-authorization.ts';
@@ -18,7 +21,15 @@ export type BudgetRouteDependencies = {
   clock: Clock;
   mint: IdMint;
   configurationChanges: ConfigurationChanges;
+  ensureWebhook: EnsureWebhook;
 };
+
+/** Checks the address, and keeps it with its secret. */
+export type EnsureWebhook = (tenantId: TenantId, target: WebhookTarget) => Promise<EnsuredWebhookEndpoint>;
+
+/** Shown this once, where flo2 has made it. */
+const newSecret = (webhook: EnsuredWebhookEndpoint | null) =>
+  webhook === null || webhook.secret === null ? {} : { webhook_secret: webhook.secret };
 
 const missing = (): FloError => new FloError('route_not_found', 'There is no such budget.');
 
@@ -42,6 +53,7 @@ const encodeBudget = (budget: StoredBudget, standing: WindowStanding, nowMs: num
     alerts: budget.alerts,
     on_unpriced: budget.onUnpriced,
     assumed_output_tokens: budget.assumedOutputTokens,
+    webhook_endpoint: budget.webhookEndpointId,
     window_start: budget.period === 'total' ? null : new Date(window.startMs).toISOString(),
     resets_at: window.endMs === null ? null : new Date(window.endMs).toISOString(),
     /** What recorded attempts have cost. */
@@ -63,7 +75,7 @@ const encodeBudget = (budget: StoredBudget, standing: WindowStanding, nowMs: num
 
 /** `/api/v1/tenants/{t}/budgets`. */
 export const registerBudgetRoutes = (app: FastifyInstance, deps: BudgetRouteDependencies): void => {
-  const { authorize, budgets, clock, mint, configurationChanges } = deps;
+  const { authorize, budgets, clock, mint, configurationChanges, ensureWebhook } = deps;
   const path = '/api/v1/tenants/:tenant/budgets';
 
   const encodeAll = async (rows: readonly StoredBudget[]) => {
@@ -93,6 +105,7 @@ export const registerBudgetRoutes = (app: FastifyInstance, deps: BudgetRouteDepe
       throw new FloError('conflict', `A tenant has at most ${BUDGETS_MAX} budgets: delete one.`);
     }
     const calendar = { period: body.period, timeZone: body.time_zone };
+    const webhook = body.webhook === null ? null : await ensureWebhook(tenantId, body.webhook);
     const created = await budgets.insert(
       {
         ...calendar,
@@ -104,11 +117,12 @@ export const registerBudgetRoutes = (app: FastifyInstance, deps: BudgetRouteDepe
         alerts: body.alerts,
         onUnpriced: body.on_unpriced,
         assumedOutputTokens: body.assumed_output_tokens,
+        webhookEndpointId: webhook?.id ?? null,
       },
       budgetWindowAt(calendar, clock.nowMs()),
     );
     configurationChanges.announce({ tenantId });
-    return reply.code(201).send(await encodeOne(created));
+    return reply.code(201).send({ ...(await encodeOne(created)), ...newSecret(webhook) });
   });
 
   app.get(path, async (request) => {
@@ -132,20 +146,21 @@ export const registerBudgetRoutes = (app: FastifyInstance, deps: BudgetRouteDepe
   app.patch(`${path}/:budget`, async (request) => {
     const tenantId = await requireTenant(authorize, request);
     const id = readBudgetId(request);
-    const {
-      limit,
-      on_unpriced: onUnpriced,
-      assumed_output_tokens: assumed,
-      ...same
-    } = readBody(budgetPatch, request);
+    const body = readBody(budgetPatch, request);
+    const webhook =
+      body.webhook === undefined || body.webhook === null
+        ? null
+        : await ensureWebhook(tenantId, body.webhook);
     const changed = await budgets.update(tenantId, id, {
-      ...same,
-      limitPicoUsd: limit === undefined ? undefined : decodeUsd(limit),
-      onUnpriced,
-      assumedOutputTokens: assumed,
+      mode: body.mode,
+      alerts: body.alerts,
+      limitPicoUsd: body.limit === undefined ? undefined : decodeUsd(body.limit),
+      onUnpriced: body.on_unpriced,
+      assumedOutputTokens: body.assumed_output_tokens,
+      webhookEndpointId: body.webhook === undefined ? undefined : (webhook?.id ?? null),
     });
     configurationChanges.announce({ tenantId });
-    return encodeOne(changed);
+    return { ...(await encodeOne(changed)), ...newSecret(webhook) };
   });
 
   app.delete(`${path}/:budget`, async (request, reply) => {
