@@ -118,6 +118,8 @@ const replyTo = (
     return results
       .map((item) => (item.isError ? `The tool failed: ${item.text}` : `The tool answered: ${item.text}`))
       .join('\n');
+  const files = conversation.items.filter((item) => item.type === 'document' || item.type === 'audio');
+  if (files.length > 0) return `Files seen: ${JSON.stringify(files)}.`;
   const images = conversation.items.filter((item): item is ImageItem => item.type === 'image');
   if (images.length > 0) return `Images seen: ${images.length} (${images.map(describeImage).join(', ')}).`;
   return `You said: ${text.slice(0, 200)}\nAnd I say:${seededWords(seed, 8).join('')}.`;

@@ -1,13 +1,14 @@
 import { z } from 'zod';
 import { behaviour, mergeBehaviours } from './behaviour.ts';
 import type { Behaviour } from './behaviour.ts';
+import { OPERATIONS, type Operation } from './provider.ts';
 
 /** A behaviour for the calls that match; a rule for a model never matches a listing of models. */
 export const behaviourRule = z.strictObject({
   match: z
     .strictObject({
       provider: z.string().optional(),
-      operation: z.enum(['inference', 'models']).optional(),
+      operation: z.enum(OPERATIONS).optional(),
       model: z.string().optional(),
       key: z.string().optional(),
     })
@@ -18,7 +19,7 @@ export const behaviourRule = z.strictObject({
 });
 export type BehaviourRule = z.input<typeof behaviourRule>;
 
-type Call = { provider: string; operation: 'inference' | 'models'; model: string | null; key: string | null };
+type Call = { provider: string; operation: Operation; model: string | null; key: string | null };
 type ActiveRule = z.infer<typeof behaviourRule> & { remaining: number };
 
 const matches = (rule: ActiveRule, call: Call): boolean => {

@@ -5,12 +5,22 @@ import type { Answer } from './answer.ts';
 import { behaviourOfModel, mergeBehaviours, parseBehaviourWords } from './behaviour.ts';
 import type { Behaviour } from './behaviour.ts';
 import type { BehaviourRules } from './behaviour-rules.ts';
-import type { CallLog, CallRecord } from './call-log.ts';
+import type { CallLog, CallRecord, ChargedTokens } from './call-log.ts';
 import { deliverStream, deliverWhole, pause } from './delivery.ts';
 import type { Delivered, Delivery } from './delivery.ts';
-import type { AcceptedRequest, CallContext, Failure, Operation, SimulatedProvider } from './provider.ts';
+import { RefusedRequest } from './provider.ts';
+import type {
+  AcceptedPlain,
+  AcceptedRequest,
+  Address,
+  CallContext,
+  Endpoint,
+  Failure,
+  InferenceEndpoint,
+  SimulatedProvider,
+} from './provider.ts';
 import type { RateLimiter } from './rate-limits.ts';
-import { EMPTY_READING, RequestReader } from './request-reader.ts';
+import { RequestReader } from './request-reader.ts';
 import type { Reading } from './request-reader.ts';
 
 export type CallHandlerOptions = {
@@ -25,7 +35,8 @@ export type CallHandlerOptions = {
 
 export type ArrivedCall = {
   provider: SimulatedProvider;
-  operation: Operation;
+  endpoint: Endpoint;
+  address: Address;
   request: IncomingMessage;
   response: ServerResponse;
   path: string;
@@ -36,6 +47,8 @@ export type ArrivedCall = {
 type Handling = ArrivedCall & { record: CallRecord; context: CallContext; gone: AbortController };
 
 const NO_BODY = Buffer.alloc(0);
+const EVENT_STREAM = 'text/event-stream; charset=utf-8';
+const NOT_READ: Failure = { status: 500, type: 'server_error', message: 'The request was not read.' };
 const HTML_PAGE =
   '<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n';
 
@@ -68,10 +81,7 @@ export class CallHandler {
       nowMs: Date.now(),
       limits: null,
     };
-    const reading =
-      call.operation === 'inference'
-        ? this.#reader.read({ provider, headers: request.headers, body, bodySha256 })
-        : EMPTY_READING;
+    const reading = this.#reader.read({ ...call, body, bodySha256 });
     const record: CallRecord = {
       sequence: this.#sequence,
       startedAtMs: context.nowMs,
@@ -106,22 +116,20 @@ export class CallHandler {
 
   /** Runs to its end without yielding where nothing asks for a delay: no waiting in the common case. */
   async #answer(handling: Handling, reading: Reading): Promise<void> {
-    const { provider, record, operation } = handling;
+    const { provider, record, context } = handling;
     if (!this.#accepts(provider, record.credential))
       return this.#sendFailure(handling, provider.refuseCredential(record.credential), {});
     if (handling.body === null)
       return this.#sendFailure(handling, provider.failureOf({ status: 413 }, ''), {});
-    let accepted: AcceptedRequest | null = null;
-    if (operation === 'inference') {
-      if (reading.refused !== null) return this.#sendFailure(handling, reading.refused, {});
-      ({ accepted } = reading);
-    }
-    const behaviour = this.#behaviourOf(handling, accepted);
+    const { accepted } = reading;
+    if (accepted === null) return this.#sendFailure(handling, reading.refused ?? NOT_READ, {});
+    const behaviour = this.#behaviourOf(handling, reading.model);
     const answer =
-      accepted === null || behaviour.status !== undefined
-        ? null
-        : composeAnswer(accepted.conversation, handling.context.seed, behaviour);
-    const overLimit = answer === null ? null : this.#takeFromLimits(handling, answer.tokens);
+      accepted.kind === 'inference'
+        ? composeAnswer(accepted.request.conversation, context.seed, behaviour)
+        : null;
+    const charged = answer?.tokens ?? (accepted.kind === 'plain' ? tokensOfPlain(accepted.request) : {});
+    const overLimit = behaviour.status === undefined ? this.#takeFromLimits(handling, charged) : null;
     if (overLimit !== null) return this.#sendFailure(handling, overLimit, {});
     if (behaviour.hangBeforeHeaders === true) return;
     if (behaviour.latencyMs !== undefined && !(await pause(behaviour.latencyMs, handling.gone.signal)))
@@ -130,11 +138,12 @@ export class CallHandler {
       const failure = provider.failureOf({ ...behaviour, status: behaviour.status }, record.model ?? '');
       return this.#sendFailure(handling, failure, behaviour);
     }
-    if (accepted === null || answer === null) {
-      const models = provider.encodeModels(this.#options.models);
-      return this.#sendWhole(handling, 200, provider.answerHeaders(handling.context), models, behaviour);
-    }
-    return this.#sendAnswer(handling, accepted, { answer, behaviour });
+    if (accepted.kind === 'plain') return this.#sendPlain(handling, accepted.request, behaviour);
+    if (answer === null) return;
+    return this.#sendAnswer({ ...handling, endpoint: accepted.endpoint }, accepted.request, {
+      answer,
+      behaviour,
+    });
   }
 
   #accepts(provider: SimulatedProvider, credential: string | null): boolean {
@@ -144,40 +153,55 @@ export class CallHandler {
     return credential.startsWith(provider.keyPrefix) && !credential.includes('invalid');
   }
 
-  #behaviourOf(handling: Handling, accepted: AcceptedRequest | null): Behaviour {
-    const { provider, operation, record, request } = handling;
-    const ofModel = accepted === null ? {} : behaviourOfModel(accepted.model);
+  #behaviourOf({ provider, endpoint, record, request }: Handling, model: string | null): Behaviour {
+    const ofModel = model === null ? {} : behaviourOfModel(model);
     const words = singleHeader(request, 'x-sim-behaviour');
     const asked = words === null ? ofModel : mergeBehaviours(ofModel, parseBehaviourWords(words) ?? {});
     if (this.#options.rules.count === 0) return asked;
-    const call = { provider: provider.id, operation, model: accepted?.model ?? null, key: record.credential };
-    return this.#options.rules.apply(call, asked);
+    const { operation } = endpoint;
+    return this.#options.rules.apply(
+      { provider: provider.id, operation, model, key: record.credential },
+      asked,
+    );
+  }
+
+  #sendPlain(handling: Handling, request: AcceptedPlain, behaviour: Behaviour): Promise<void> {
+    const { provider, context, record } = handling;
+    let body: string;
+    try {
+      body = request.encode({ context, behaviour, models: this.#options.models });
+    } catch (error) {
+      if (error instanceof RefusedRequest) return this.#sendFailure(handling, error.failure, {});
+      throw error;
+    }
+    record.tokens = request.inputTokens === null ? {} : { input: request.inputTokens };
+    return this.#sendWhole(handling, 200, provider.answerHeaders(context), body, behaviour);
   }
 
   #sendAnswer(
-    handling: Handling,
+    handling: Handling & { endpoint: InferenceEndpoint },
     request: AcceptedRequest,
     { answer, behaviour }: { answer: Answer; behaviour: Behaviour },
   ): Promise<void> {
-    const { provider, context, record, response } = handling;
+    const { provider, endpoint, context, record, response } = handling;
     const encode = { request, answer, behaviour, context };
     const headers = provider.answerHeaders(context);
     const replaced = behaviour.body !== undefined && behaviour.body !== 'json' && behaviour.body !== 'text';
     if (!request.stream || replaced) {
       record.tokens = answer.tokens;
-      return this.#sendWhole(handling, 200, headers, provider.encodeAnswer(encode), behaviour);
+      return this.#sendWhole(handling, 200, headers, endpoint.encodeAnswer(encode), behaviour);
     }
     record.status = 200;
     record.tokens = { ...answer.tokens, output: 0, reasoning: 0 };
     response.statusCode = 200;
-    const type = behaviour.body === 'text' ? 'text/plain' : 'text/event-stream; charset=utf-8';
+    const type = behaviour.body === 'text' ? 'text/plain' : (endpoint.streamType ?? EVENT_STREAM);
     response.setHeaders(new Map([['content-type', type], ...Object.entries(headers)]));
     return this.#finish(
       handling,
       deliverStream({
         ...this.#delivery(handling, behaviour),
-        events: provider.encodeStream(encode),
-        failureEvent: provider.encodeStreamFailure,
+        events: endpoint.encodeStream(encode),
+        failureEvent: endpoint.encodeStreamFailure,
         onSent: (output) => {
           record.tokens.output = output;
           record.tokens.reasoning = Math.min(output, answer.tokens.reasoning);
@@ -187,18 +211,13 @@ export class CallHandler {
   }
 
   /** The tokens of the answer are taken with those of the prompt: nothing here is streamed before it is known. */
-  #takeFromLimits({ provider, context, record }: Handling, tokens: Answer['tokens']): Failure | null {
+  #takeFromLimits({ provider, context, record }: Handling, tokens: ChargedTokens): Failure | null {
     const { limiter } = this.#options;
     if (!limiter.isActive) return null;
     const reading = limiter.take({
       provider: provider.id,
       key: record.credential ?? '',
-      tokens:
-        tokens.input +
-        tokens.cache_write_5m +
-        tokens.cache_write_1h +
-        tokens.cache_write_other +
-        tokens.output,
+      tokens: countAgainstLimit(tokens),
       nowMs: context.nowMs,
     });
     context.limits = reading;
@@ -258,6 +277,17 @@ export class CallHandler {
     if ((await delivery) === 'cut' && record.outcome === 'open') this.#options.log.decide(record, 'cut');
   }
 }
+
+const tokensOfPlain = ({ inputTokens }: AcceptedPlain): ChargedTokens =>
+  inputTokens === null ? {} : { input: inputTokens };
+
+/** What counts against a limit of tokens: all but what a cache gave. */
+const countAgainstLimit = (tokens: ChargedTokens): number =>
+  (tokens.input ?? 0) +
+  (tokens.cache_write_5m ?? 0) +
+  (tokens.cache_write_1h ?? 0) +
+  (tokens.cache_write_other ?? 0) +
+  (tokens.output ?? 0);
 
 const isPlain = (behaviour: Behaviour): boolean =>
   behaviour.cutAfter === undefined && behaviour.hangAfter === undefined && behaviour.dripMs === undefined;

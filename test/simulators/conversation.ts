@@ -11,6 +11,8 @@ export type SeenImage = {
 export type ConversationItem =
   | { type: 'text'; role: 'user' | 'assistant'; text: string }
   | ({ type: 'image' } & SeenImage)
+  | { type: 'document'; mediaType: string | null; url: string | null; bytes: number | null }
+  | { type: 'audio'; format: string; bytes: number }
   | { type: 'tool_call'; id: string; name: string; arguments: unknown }
   | { type: 'tool_result'; id: string; text: string; isError: boolean };
 

@@ -4,7 +4,8 @@ import type { Behaviour } from './behaviour.ts';
 import type { Conversation } from './conversation.ts';
 import type { LimitReading } from './rate-limits.ts';
 
-export type Operation = 'inference' | 'models';
+export const OPERATIONS = ['inference', 'embeddings', 'token_count', 'models'] as const;
+export type Operation = (typeof OPERATIONS)[number];
 
 /** An error answer before it is put in a provider's words on the wire. */
 export type Failure = {
@@ -27,7 +28,16 @@ export class RefusedRequest extends Error {
   }
 }
 
-/** A request that passed validation. */
+/** What the URL and the headers say beside the body. */
+export type Address = {
+  /** A model or a deployment named in the path. */
+  model: string | null;
+  /** What of the path, the query and the headers a reading depends on. */
+  variant: string;
+  headers: IncomingHttpHeaders;
+};
+
+/** A request for an answer that passed validation. */
 export type AcceptedRequest = {
   model: string;
   stream: boolean;
@@ -36,6 +46,16 @@ export type AcceptedRequest = {
   includeUsage: boolean;
   /** Whether stream chunks are padded against traffic analysis (OpenAI). */
   obfuscate: boolean;
+  /** The request itself, for answers that repeat parts of it; null where none does. */
+  echo: Readonly<Record<string, unknown>> | null;
+};
+
+/** A request that is answered with one short body: `inputTokens` is null where nothing is charged. */
+export type AcceptedPlain = {
+  model: string | null;
+  inputTokens: number | null;
+  /** Throws `RefusedRequest` for something that is not there. */
+  encode: (input: { context: CallContext; behaviour: Behaviour; models: readonly string[] }) => string;
 };
 
 /** What identifies one call; `seed` depends on the request body alone, `unique` on the call too. */
@@ -56,26 +76,43 @@ export type AnswerToEncode = {
   context: CallContext;
 };
 
-/** One SSE event: its text, and how many output tokens have been generated once it is sent. */
+/** One event of a stream: its text, and how many output tokens have been generated once it is sent. */
 export type StreamEvent = { text: string; outputTokens: number; isEndMark: boolean };
+
+/** Reading depends on its arguments alone; the body is undefined where it was no JSON. Throws `RefusedRequest`. */
+export type InferenceEndpoint = {
+  operation: 'inference';
+  readRequest: (body: unknown, address: Address) => AcceptedRequest;
+  encodeAnswer: (input: AnswerToEncode) => string;
+  encodeStream: (input: AnswerToEncode) => Iterable<StreamEvent>;
+  /** The event that breaks a stream off. */
+  encodeStreamFailure: () => string;
+  /** @default 'text/event-stream; charset=utf-8' */
+  streamType?: string;
+};
+export type PlainEndpoint = {
+  operation: Exclude<Operation, 'inference'>;
+  readRequest: (body: unknown, address: Address) => AcceptedPlain;
+};
+export type Endpoint = InferenceEndpoint | PlainEndpoint;
+
+export type Route = { endpoint: Endpoint; model?: string; variant?: string };
 
 /** A provider's wire. One folder each; the server knows no more than this of them. */
 export type SimulatedProvider = {
   id: string;
-  /** The operation a call is for, or null where the path belongs to someone else. */
-  operationOf: (method: string, path: string, headers: IncomingHttpHeaders) => Operation | null;
+  /** Where a call arrives, or null where the path belongs to someone else. */
+  routeOf: (call: {
+    method: string;
+    path: string;
+    query: string;
+    headers: IncomingHttpHeaders;
+  }) => Route | null;
   credentialOf: (headers: IncomingHttpHeaders) => string | null;
   /** What this provider's keys begin with. */
   keyPrefix: string;
   refuseCredential: (credential: string | null) => Failure;
   newRequestId: (unique: string) => string;
-  /** The API version the headers ask for, empty where there is but one. Throws `RefusedRequest`. */
-  readVersion: (headers: IncomingHttpHeaders) => string;
-  /** Depends on its arguments alone; the body is undefined where it was no JSON. Throws `RefusedRequest`. */
-  readRequest: (body: unknown, version: string) => AcceptedRequest;
-  encodeAnswer: (input: AnswerToEncode) => string;
-  encodeStream: (input: AnswerToEncode) => Iterable<StreamEvent>;
-  encodeModels: (models: readonly string[]) => string;
   answerHeaders: (context: CallContext) => Record<string, string>;
   /** The refusal of a call over an enforced limit. */
   failureOfLimit: (
@@ -87,6 +124,4 @@ export type SimulatedProvider = {
   failureOf: (behaviour: Behaviour & { status: number }, model: string) => Failure;
   failureHeaders: (failure: Failure, behaviour: Behaviour, context: CallContext) => Record<string, string>;
   encodeFailure: (failure: Failure, context: CallContext) => string;
-  /** The event that breaks a stream off. */
-  encodeStreamFailure: () => string;
 };

@@ -1,6 +1,13 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import { RefusedRequest } from './provider.ts';
-import type { AcceptedRequest, Failure, SimulatedProvider } from './provider.ts';
+import type {
+  AcceptedPlain,
+  AcceptedRequest,
+  Address,
+  Endpoint,
+  Failure,
+  InferenceEndpoint,
+  PlainEndpoint,
+} from './provider.ts';
 
 /** Bodies this small are remembered, so many at most: a load test sends the same few over and over. */
 const REMEMBERED_BODY_BYTES = 8192;
@@ -11,47 +18,59 @@ const textField = (body: unknown, name: string): string | null => {
   return typeof value === 'string' ? value : null;
 };
 
-/** What a body says; it says the same each time. */
+export type Accepted =
+  | { kind: 'inference'; endpoint: InferenceEndpoint; request: AcceptedRequest }
+  | { kind: 'plain'; endpoint: PlainEndpoint; request: AcceptedPlain };
+
+/** What a call says; it says the same each time. */
 export type Reading = {
   model: string | null;
   stream: boolean;
-  accepted: AcceptedRequest | null;
+  accepted: Accepted | null;
   refused: Failure | null;
 };
 
-export const EMPTY_READING: Reading = { model: null, stream: false, accepted: null, refused: null };
-
-const refusalBy = (step: () => void): Failure | null => {
+const parseBody = (body: Buffer): unknown => {
+  if (body.length === 0) return undefined;
   try {
-    step();
-    return null;
+    return JSON.parse(body.toString());
+  } catch {
+    return undefined;
+  }
+};
+
+const accept = (endpoint: Endpoint, parsed: unknown, address: Address): Accepted =>
+  endpoint.operation === 'inference'
+    ? { kind: 'inference', endpoint, request: endpoint.readRequest(parsed, address) }
+    : { kind: 'plain', endpoint, request: endpoint.readRequest(parsed, address) };
+
+const readBody = ({ endpoint, address, body }: ArrivedRequest): Reading => {
+  const parsed = parseBody(body);
+  const told: Reading = {
+    model: address.model ?? textField(parsed, 'model'),
+    stream: typeof parsed === 'object' && parsed !== null && Reflect.get(parsed, 'stream') === true,
+    accepted: null,
+    refused: null,
+  };
+  try {
+    const accepted = accept(endpoint, parsed, address);
+    return {
+      ...told,
+      model: accepted.request.model ?? told.model,
+      stream: accepted.kind === 'inference' && accepted.request.stream,
+      accepted,
+    };
   } catch (error) {
-    if (error instanceof RefusedRequest) return error.failure;
+    if (error instanceof RefusedRequest) return { ...told, refused: error.failure };
     throw error;
   }
 };
 
-const readBody = (provider: SimulatedProvider, body: Buffer, version: string): Reading => {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(body.toString());
-  } catch {
-    parsed = undefined;
-  }
-  const reading: Reading = {
-    ...EMPTY_READING,
-    model: textField(parsed, 'model'),
-    stream: typeof parsed === 'object' && parsed !== null && Reflect.get(parsed, 'stream') === true,
-  };
-  reading.refused = refusalBy(() => {
-    reading.accepted = provider.readRequest(parsed, version);
-  });
-  return reading;
-};
-
 type ArrivedRequest = {
-  provider: SimulatedProvider;
-  headers: IncomingHttpHeaders;
+  provider: { id: string };
+  endpoint: Endpoint;
+  address: Address;
+  path: string;
   body: Buffer;
   bodySha256: string;
 };
@@ -60,16 +79,12 @@ type ArrivedRequest = {
 export class RequestReader {
   readonly #readings = new Map<string, Reading>();
 
-  read({ provider, headers, body, bodySha256 }: ArrivedRequest): Reading {
-    let version = '';
-    const refused = refusalBy(() => {
-      version = provider.readVersion(headers);
-    });
-    if (refused !== null) return { ...readBody(provider, body, version), refused };
-    const key = `${provider.id} ${version} ${bodySha256}`;
+  read(arrived: ArrivedRequest): Reading {
+    const { provider, address, path, body, bodySha256 } = arrived;
+    const key = `${provider.id} ${path} ${address.variant} ${bodySha256}`;
     const known = this.#readings.get(key);
     if (known !== undefined) return known;
-    const reading = readBody(provider, body, version);
+    const reading = readBody(arrived);
     if (this.#readings.size >= REMEMBERED_BODIES) this.#readings.clear();
     if (body.length <= REMEMBERED_BODY_BYTES) this.#readings.set(key, reading);
     return reading;

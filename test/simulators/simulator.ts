@@ -7,22 +7,53 @@ import { BehaviourRules, behaviourRule } from './behaviour-rules.ts';
 import type { BehaviourRule } from './behaviour-rules.ts';
 import { CallHandler } from './call-handler.ts';
 import { CallLog } from './call-log.ts';
+import { simulatedAzure } from './compatible/azure.ts';
+import { COMPATIBLE_SERVERS } from './compatible/servers.ts';
+import { simulatedGoogle } from './google/google.ts';
+import { simulatedGroq } from './groq/groq.ts';
+import { simulatedMistral } from './mistral/mistral.ts';
 import { simulatedOpenai } from './openai/openai.ts';
+import { simulatedOpenrouter } from './openrouter/openrouter.ts';
 import type { SimulatedProvider } from './provider.ts';
 import { RateLimiter, rateLimitRule } from './rate-limits.ts';
 import type { RateLimitRule, RateLimits } from './rate-limits.ts';
 
 /** Asked in this order: Anthropic tells its listing of models by a header OpenAI's lacks. */
-const PROVIDERS: readonly SimulatedProvider[] = [simulatedAnthropic, simulatedOpenai];
+const PROVIDERS: readonly SimulatedProvider[] = [
+  simulatedAnthropic,
+  simulatedOpenai,
+  simulatedGoogle,
+  simulatedMistral,
+  simulatedGroq,
+  simulatedOpenrouter,
+  simulatedAzure,
+  ...COMPATIBLE_SERVERS,
+];
 
 const DEFAULT_MODELS = [
   'gpt-4o',
   'gpt-4o-mini',
   'gpt-4.1-nano',
   'gpt-5-nano',
+  'text-embedding-3-small',
   'claude-haiku-4-5',
   'claude-sonnet-4-5',
   'claude-opus-4-1',
+  'gemini-2.5-flash',
+  'gemini-2.5-flash-lite',
+  'gemini-3-flash-preview',
+  'gemini-embedding-001',
+  'mistral-small-latest',
+  'mistral-embed',
+  'llama-3.3-70b-versatile',
+  'openai/gpt-oss-120b',
+  'anthropic/claude-sonnet-4.5',
+  'openai/gpt-4o-mini',
+  'deepseek-chat',
+  'deepseek-reasoner',
+  'grok-4-fast-reasoning',
+  'meta-llama/Llama-3.3-70B-Instruct',
+  'llama3.2',
 ];
 
 export type SimulatorOptions = {
@@ -164,11 +195,15 @@ export const startSimulator = async (options: SimulatorOptions = {}): Promise<Si
   const server = createServer((request, response) => {
     const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
     if (path.startsWith('/__')) return control(request, response, { log, rules, limiter });
+    const query = (request.url ?? '').slice(path.length + 1);
+    const call = { method: request.method ?? '', path, query, headers: request.headers };
     for (const provider of PROVIDERS) {
-      const operation = provider.operationOf(request.method ?? '', path, request.headers);
-      if (operation === null) continue;
+      const route = provider.routeOf(call);
+      if (route === null) continue;
+      const { endpoint, model = null, variant = '' } = route;
+      const address = { model, variant, headers: request.headers };
       return readBody(request, maxBodyBytes, (body) => {
-        handler.handle({ provider, operation, request, response, path, body });
+        handler.handle({ provider, endpoint, address, request, response, path, body });
       });
     }
     request.resume();

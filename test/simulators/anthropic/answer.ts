@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import type { Answer } from '../answer.ts';
 import type { AnswerToEncode, StreamEvent } from '../provider.ts';
+import { sealOf } from '../seal.ts';
 
 /** The dated models that names without a date stand for. */
 const SNAPSHOTS: Record<string, string> = {
@@ -8,10 +8,6 @@ const SNAPSHOTS: Record<string, string> = {
   'claude-sonnet-4-5': 'claude-sonnet-4-5-20250929',
   'claude-sonnet-4-0': 'claude-sonnet-4-20250514',
 };
-
-/** Proves that a thinking block which comes back is the one that was sent. */
-export const signThinking = (thinking: string): string =>
-  createHash('sha256').update(`simulated signature\n${thinking}`).digest('base64');
 
 const stopReason = (answer: Answer): string => {
   switch (answer.stop.kind) {
@@ -92,7 +88,7 @@ export const encodeMessage = (input: AnswerToEncode): string => {
     caller: CALLED_DIRECTLY,
   }));
   if (text !== '') content.unshift({ type: 'text', text });
-  if (thinking !== '') content.unshift({ type: 'thinking', thinking, signature: signThinking(thinking) });
+  if (thinking !== '') content.unshift({ type: 'thinking', thinking, signature: sealOf(thinking) });
   const usage = behaviour.rawUsage ?? {
     ...fullUsage(answer, answer.tokens.output),
     ...thinkingDetails(answer),
@@ -116,7 +112,7 @@ const blocksOf = (answer: Answer, unique: string): Block[] => {
       delta: { type: 'thinking_delta', thinking },
       tokens: 1,
     }));
-    const signature = signThinking(answer.thinking.join(''));
+    const signature = sealOf(answer.thinking.join(''));
     deltas.push({ delta: { type: 'signature_delta', signature }, tokens: 0 });
     blocks.push({ opening: { type: 'thinking', thinking: '', signature: '' }, deltas });
   }

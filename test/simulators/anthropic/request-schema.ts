@@ -116,6 +116,24 @@ export const messagesBody = z.strictObject({
   context_management: loose,
   inference_geo: loose,
   mcp_servers: loose,
-  output_config: loose,
+  output_config: z
+    .strictObject({
+      effort: z.enum(['low', 'medium', 'high', 'xhigh', 'max']).nullish(),
+      format: z.strictObject({ type: z.literal('json_schema'), schema: z.looseObject({}) }).nullish(),
+      task_budget: loose,
+    })
+    .optional(),
+});
+export const countTokensBody = messagesBody.pick({
+  model: true,
+  messages: true,
+  system: true,
+  tools: true,
+  tool_choice: true,
+  thinking: true,
+  cache_control: true,
+  output_config: true,
+  context_management: true,
+  mcp_servers: true,
 });
 export type MessagesBody = z.infer<typeof messagesBody>;

@@ -1,11 +1,10 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import { readBase64Image, remoteImage } from '../conversation.ts';
 import type { Conversation, ConversationItem } from '../conversation.ts';
 import { RefusedRequest } from '../provider.ts';
-import type { AcceptedRequest } from '../provider.ts';
-import { signThinking } from './answer.ts';
+import type { AcceptedRequest, Address } from '../provider.ts';
+import { sealOf } from '../seal.ts';
 import { refusalOfIssue } from './request-refusal.ts';
-import { messagesBody } from './request-schema.ts';
+import { countTokensBody, messagesBody } from './request-schema.ts';
 import type {
   InputBlock as Block,
   InputImage,
@@ -27,6 +26,19 @@ const readImage = (image: InputImage, at: string): ConversationItem => {
   const seen = readBase64Image(source.media_type, source.data);
   if (seen === null) return refuse(`${at}.image.source.base64: invalid base64 data`);
   return { type: 'image', ...seen };
+};
+
+const readDocument = (entry: Extract<Block, { type: 'document' }>): ConversationItem => {
+  const { media_type: mediaType, url, data } = entry.source;
+  return {
+    type: 'document',
+    mediaType: typeof mediaType === 'string' ? mediaType : null,
+    url: typeof url === 'string' ? url : null,
+    bytes:
+      typeof data === 'string' && entry.source['type'] === 'base64'
+        ? Buffer.from(data, 'base64').length
+        : null,
+  };
 };
 
 const itemsOfBlock = (entry: Block, role: Message['role'], at: string): ConversationItem[] => {
@@ -51,10 +63,11 @@ const itemsOfBlock = (entry: Block, role: Message['role'], at: string): Conversa
       ];
     }
     case 'thinking':
-      if (entry.signature !== signThinking(entry.thinking))
+      if (entry.signature !== sealOf(entry.thinking))
         refuse(`${at}: Invalid \`signature\` in \`thinking\` block`);
       return [];
     case 'document':
+      return [readDocument(entry)];
     case 'redacted_thinking':
       return [];
   }
@@ -172,14 +185,14 @@ const readConversation = (request: Body): Conversation => {
     topP: request.top_p ?? null,
     stop: request.stop_sequences ?? [],
     reasoning: (request.thinking?.type ?? 'disabled') === 'disabled' ? 'none' : 'shown',
-    jsonSchema: null,
+    jsonSchema: request.output_config?.format?.schema ?? null,
   };
 };
 
 const LATEST_VERSION = '2026-10-21';
 const VERSIONS = ['2023-06-01', LATEST_VERSION];
 
-export const readMessagesVersion = (headers: IncomingHttpHeaders): string => {
+const readVersion = ({ headers }: Address): string => {
   const version = headers['anthropic-version'];
   if (typeof version !== 'string') return refuse('anthropic-version: header is required');
   if (!VERSIONS.includes(version)) return refuse(`anthropic-version: "${version}" is not a valid version`);
@@ -209,12 +222,13 @@ const checkLatestVersion = (request: Body): void => {
 };
 
 /** Reads a Messages request as strictly as the API does. Throws `RefusedRequest`. */
-export const readMessagesRequest = (raw: unknown, version: string): AcceptedRequest => {
+export const readMessagesRequest = (raw: unknown, address: Address): AcceptedRequest => {
+  const version = readVersion(address);
   if (raw === undefined) return refuse('The request body is not valid JSON');
   const parsed = messagesBody.safeParse(raw);
   if (!parsed.success) throw new RefusedRequest(refusalOfIssue(parsed.error.issues, raw));
   const request = parsed.data;
-  if (/^(gpt-|o\d|chatgpt)/.test(request.model))
+  if (/^(gpt-|o\d|chatgpt|gemini)/.test(request.model))
     return refuse(`model: ${request.model}`, 404, 'not_found_error');
   if (version === LATEST_VERSION) checkLatestVersion(request);
   checkMessages(request.messages);
@@ -226,5 +240,14 @@ export const readMessagesRequest = (raw: unknown, version: string): AcceptedRequ
     conversation: readConversation(request),
     includeUsage: true,
     obfuscate: false,
+    echo: null,
   };
+};
+
+/** A count takes a request's prompt alone: neither a limit nor a way of sampling. */
+export const readCountTokensRequest = (raw: unknown, address: Address): AcceptedRequest => {
+  readVersion(address);
+  const parsed = countTokensBody.safeParse(raw);
+  if (!parsed.success) throw new RefusedRequest(refusalOfIssue(parsed.error.issues, raw));
+  return readMessagesRequest({ ...Object(raw), max_tokens: 128_000 }, address);
 };

@@ -1,5 +1,6 @@
 import type { Answer } from '../answer.ts';
 import type { AnswerToEncode, StreamEvent } from '../provider.ts';
+import { writtenTokens, baseUsage, PLAIN_STYLE, type ChatStyle } from './chat-style.ts';
 
 /** The dated models that names without a date stand for. */
 const SNAPSHOTS: Record<string, string> = {
@@ -11,146 +12,184 @@ const SNAPSHOTS: Record<string, string> = {
   'gpt-5-nano': 'gpt-5-nano-2025-08-07',
 };
 
+export const snapshotOf = (model: string): string => SNAPSHOTS[model] ?? model;
+
 const FINGERPRINT = 'fp_51a9c0de77';
+const LOGPROB = -0.25;
 
-const finishReason = (answer: Answer): string => {
-  switch (answer.stop.kind) {
-    case 'end':
-    case 'stop_sequence':
-    case 'refusal':
-      return 'stop';
-    case 'length':
-      return 'length';
-    case 'tool_calls':
-      return 'tool_calls';
-  }
+const logprobsOf = (tokens: readonly string[]) => ({
+  content: tokens.map((token) => ({
+    token,
+    logprob: LOGPROB,
+    bytes: [...Buffer.from(token)],
+    top_logprobs: [],
+  })),
+  refusal: null,
+});
+
+/** OpenAI's own style: cached and written tokens are parts of `prompt_tokens`. */
+export const OPENAI_STYLE: ChatStyle = {
+  ...PLAIN_STYLE,
+  answeredModel: snapshotOf,
+  answerId: (unique) => `chatcmpl-${unique.slice(0, 29)}`,
+  usage: (input) => {
+    const { tokens } = input.answer;
+    const written = writtenTokens(input.answer);
+    return {
+      ...baseUsage(input),
+      prompt_tokens_details: {
+        cached_tokens: tokens.cache_read,
+        ...(written > 0 ? { cache_write_tokens: written } : {}),
+        audio_tokens: 0,
+      },
+      completion_tokens_details: {
+        reasoning_tokens: tokens.reasoning,
+        audio_tokens: 0,
+        accepted_prediction_tokens: 0,
+        rejected_prediction_tokens: 0,
+      },
+    };
+  },
+  envelope: ({ request }) => ({
+    service_tier: request.echo?.['service_tier'] === 'flex' ? 'flex' : 'default',
+    system_fingerprint: FINGERPRINT,
+  }),
+  message: ({ text, refused, calls }) => ({
+    role: 'assistant',
+    content: calls.length > 0 || refused ? null : text,
+    ...(calls.length > 0 ? { tool_calls: calls } : {}),
+    refusal: refused ? text : null,
+    annotations: [],
+  }),
+  openingDelta: (answer) => ({
+    role: 'assistant',
+    content: answer.toolCalls.length > 0 || answer.stop.kind === 'refusal' ? null : '',
+    refusal: answer.stop.kind === 'refusal' ? '' : null,
+  }),
+  // Reasoning is charged here and never shown.
+  reasoningDelta: () => ({}),
+  pretty: true,
 };
 
-/** The API's own usage object: cached and written tokens are parts of `prompt_tokens`. */
-const encodeUsage = ({ answer, behaviour }: AnswerToEncode): unknown => {
-  if (behaviour.rawUsage !== undefined) return behaviour.rawUsage;
-  const { tokens } = answer;
-  const written = tokens.cache_write_5m + tokens.cache_write_1h + tokens.cache_write_other;
-  const prompt = tokens.input + tokens.cache_read + written;
-  return {
-    prompt_tokens: prompt,
-    completion_tokens: tokens.output,
-    total_tokens: prompt + tokens.output,
-    prompt_tokens_details: {
-      cached_tokens: tokens.cache_read,
-      ...(written > 0 ? { cache_write_tokens: written } : {}),
-      audio_tokens: 0,
-    },
-    completion_tokens_details: {
-      reasoning_tokens: tokens.reasoning,
-      audio_tokens: 0,
-      accepted_prediction_tokens: 0,
-      rejected_prediction_tokens: 0,
-    },
-  };
-};
+const usageOf = (style: ChatStyle, input: AnswerToEncode): unknown =>
+  input.behaviour.rawUsage ?? style.usage(input);
 
-const answerId = (unique: string): string => `chatcmpl-${unique.slice(0, 29)}`;
-const callId = (unique: string, index: number): string =>
-  `call_${unique.slice(0, 22)}${String(index).padStart(2, '0')}`;
-const answeredModel = (model: string): string => SNAPSHOTS[model] ?? model;
+const wantsLogprobs = ({ request }: AnswerToEncode): boolean => request.echo?.['logprobs'] === true;
 
-export const encodeChatCompletion = (input: AnswerToEncode): string => {
+export const encodeChatCompletion = (style: ChatStyle, input: AnswerToEncode): string => {
   const { answer, context, request, behaviour } = input;
-  const text = answer.text.join('');
-  const refused = answer.stop.kind === 'refusal';
-  const toolCalls = answer.toolCalls.map((call, index) => ({
-    id: callId(context.unique, index),
-    type: 'function',
-    function: { name: call.name, arguments: call.fragments.join('') },
-  }));
   const completion = {
-    id: answerId(context.unique),
+    id: style.answerId(context.unique),
     object: 'chat.completion',
     created: Math.floor(context.nowMs / 1000),
-    model: answeredModel(request.model),
+    model: style.answeredModel(request.model),
     choices: [
       {
         index: 0,
-        message: {
-          role: 'assistant',
-          content: toolCalls.length > 0 || refused ? null : text,
-          ...(toolCalls.length > 0 ? { tool_calls: toolCalls } : {}),
-          refusal: refused ? text : null,
-          annotations: [],
-        },
-        logprobs: null,
-        finish_reason: finishReason(answer),
+        message: style.message({
+          text: answer.text.join(''),
+          reasoning: answer.thinking.join(''),
+          refused: answer.stop.kind === 'refusal',
+          calls: answer.toolCalls.map((call, index) => ({
+            id: style.callId(context.unique, index),
+            type: 'function',
+            function: { name: call.name, arguments: call.fragments.join('') },
+          })),
+        }),
+        logprobs: wantsLogprobs(input) ? logprobsOf(answer.text) : null,
+        finish_reason: style.finishReason(answer),
+        ...style.choice(answer, true),
       },
     ],
-    ...(behaviour.omitUsage === true ? {} : { usage: encodeUsage(input) }),
-    service_tier: 'default',
-    system_fingerprint: FINGERPRINT,
+    ...(behaviour.omitUsage === true ? {} : { usage: usageOf(style, input) }),
+    ...style.envelope(input),
   };
-  return `${JSON.stringify(completion, null, 2)}\n`;
+  return style.pretty ? `${JSON.stringify(completion, null, 2)}\n` : JSON.stringify(completion);
 };
 
-type Delta = Record<string, unknown>;
+type Delta = { delta: Record<string, unknown>; tokens: number; said?: string };
+
+function* deltasOfCalls(style: ChatStyle, answer: Answer, unique: string): Generator<Delta> {
+  for (const [index, call] of answer.toolCalls.entries()) {
+    const opening = { index, id: style.callId(unique, index), type: 'function' };
+    if (style.wholeCalls) {
+      const whole = { ...opening, function: { name: call.name, arguments: call.fragments.join('') } };
+      yield { delta: { tool_calls: [whole] }, tokens: 1 + call.fragments.length };
+      continue;
+    }
+    const named = { ...opening, function: { name: call.name, arguments: '' } };
+    yield { delta: { tool_calls: [named] }, tokens: 1 };
+    for (const fragment of call.fragments)
+      yield { delta: { tool_calls: [{ index, function: { arguments: fragment } }] }, tokens: 1 };
+  }
+}
 
 /** The deltas of the message, each with the output tokens it adds. */
-function* deltasOf(answer: Answer, unique: string): Generator<{ delta: Delta; tokens: number }> {
-  if (answer.toolCalls.length > 0) {
-    yield { delta: { role: 'assistant', content: null, refusal: null }, tokens: 0 };
-    for (const [index, call] of answer.toolCalls.entries()) {
-      const opening = {
-        index,
-        id: callId(unique, index),
-        type: 'function',
-        function: { name: call.name, arguments: '' },
-      };
-      yield { delta: { tool_calls: [opening] }, tokens: 1 };
-      for (const fragment of call.fragments)
-        yield { delta: { tool_calls: [{ index, function: { arguments: fragment } }] }, tokens: 1 };
-    }
-    return;
+function* deltasOf(style: ChatStyle, answer: Answer, unique: string): Generator<Delta> {
+  yield { delta: style.openingDelta(answer), tokens: 0 };
+  const whole = answer.thinking.join('');
+  for (const [index, piece] of answer.thinking.entries()) {
+    const isLast = index === answer.thinking.length - 1;
+    yield { delta: style.reasoningDelta(piece, { whole, isLast }), tokens: 1 };
   }
-  const refused = answer.stop.kind === 'refusal';
-  yield {
-    delta: refused
-      ? { role: 'assistant', content: null, refusal: '' }
-      : { role: 'assistant', content: '', refusal: null },
-    tokens: 0,
-  };
-  for (const token of answer.text)
-    yield { delta: refused ? { refusal: token } : { content: token }, tokens: 1 };
+  if (answer.toolCalls.length > 0) yield* deltasOfCalls(style, answer, unique);
+  else {
+    const refused = answer.stop.kind === 'refusal' && 'refusal' in style.openingDelta(answer);
+    for (const token of answer.text)
+      yield {
+        delta: refused ? { refusal: token } : (style.textDelta?.(token) ?? { content: token }),
+        tokens: 1,
+        said: token,
+      };
+  }
 }
 
 const PADDING = 'Kq7mZx2Rv9Tb4Ls8';
 
-export function* encodeChatCompletionStream(input: AnswerToEncode): Generator<StreamEvent> {
+export function* encodeChatCompletionStream(style: ChatStyle, input: AnswerToEncode): Generator<StreamEvent> {
   const { answer, context, request, behaviour } = input;
   const shared = {
-    id: answerId(context.unique),
+    id: style.answerId(context.unique),
     object: 'chat.completion.chunk',
     created: Math.floor(context.nowMs / 1000),
-    model: answeredModel(request.model),
-    service_tier: 'default',
-    system_fingerprint: FINGERPRINT,
+    model: style.answeredModel(request.model),
+    ...style.envelope(input),
   };
-  const usageAsked = request.includeUsage && behaviour.omitUsage !== true;
+  const usageSent = behaviour.omitUsage !== true;
+  const usageAsked = style.streamUsage === 'asked' && request.includeUsage && usageSent;
   let outputTokens = answer.thinking.length === 0 ? answer.tokens.reasoning : 0;
   let chunks = 0;
-  const chunkText = (choices: unknown[], usage: unknown): string => {
+  const chunkText = (choices: unknown[], fields: Record<string, unknown>): string => {
     chunks += 1;
     const padding = request.obfuscate
       ? { obfuscation: PADDING.slice(0, 1 + ((chunks * 7) % PADDING.length)) }
       : {};
-    const chunk = { ...shared, choices, ...(usageAsked ? { usage } : {}), ...padding };
-    return `data: ${JSON.stringify(chunk)}\n\n`;
+    return `data: ${JSON.stringify({ ...shared, choices, ...fields, ...padding })}\n\n`;
   };
-  for (const { delta, tokens } of deltasOf(answer, context.unique)) {
+  const noUsage = usageAsked ? { usage: null } : {};
+  if (style.preamble !== undefined) yield { text: style.preamble, outputTokens, isEndMark: false };
+  for (const { delta, tokens, said } of deltasOf(style, answer, context.unique)) {
     outputTokens += tokens;
-    const choice = { index: 0, delta, logprobs: null, finish_reason: null };
-    yield { text: chunkText([choice], null), outputTokens, isEndMark: false };
+    const logprobs = wantsLogprobs(input) && said !== undefined ? logprobsOf([said]) : null;
+    const choice = { index: 0, delta, logprobs, finish_reason: null, ...style.choice(answer, false) };
+    yield { text: chunkText([choice], noUsage), outputTokens, isEndMark: false };
   }
   outputTokens = answer.tokens.output;
-  const last = { index: 0, delta: {}, logprobs: null, finish_reason: finishReason(answer) };
-  yield { text: chunkText([last], null), outputTokens, isEndMark: false };
-  if (usageAsked) yield { text: chunkText([], encodeUsage(input)), outputTokens, isEndMark: false };
+  const last = {
+    index: 0,
+    delta: {},
+    logprobs: null,
+    finish_reason: style.finishReason(answer),
+    ...style.choice(answer, true),
+  };
+  const ownUsage = style.streamUsage === 'with_finish' && usageSent;
+  const finish = {
+    ...noUsage,
+    ...(ownUsage ? { usage: usageOf(style, input) } : {}),
+    ...(usageSent ? style.finishFields?.(input) : {}),
+  };
+  yield { text: chunkText([last], finish), outputTokens, isEndMark: false };
+  if (usageAsked)
+    yield { text: chunkText([], { usage: usageOf(style, input) }), outputTokens, isEndMark: false };
   yield { text: 'data: [DONE]\n\n', outputTokens, isEndMark: true };
 }

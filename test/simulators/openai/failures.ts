@@ -112,7 +112,7 @@ const headersOfState = (name: string, state: LimitState | null): Record<string, 
         [`x-ratelimit-reset-${name}`]: writeDuration(state.resetMs),
       };
 
-const limitHeaders = ({ limits }: CallContext): Record<string, string> =>
+export const openaiLimitHeaders = ({ limits }: CallContext): Record<string, string> =>
   limits === null
     ? LIMITS
     : { ...headersOfState('requests', limits.requests), ...headersOfState('tokens', limits.tokens) };
@@ -121,7 +121,7 @@ export const openaiAnswerHeaders = (context: CallContext): Record<string, string
   'openai-organization': 'org-simulated',
   'openai-processing-ms': String(Math.max(1, Date.now() - context.nowMs)),
   'openai-version': '2020-10-01',
-  ...limitHeaders(context),
+  ...openaiLimitHeaders(context),
   'x-request-id': context.requestId,
 });
 
@@ -132,7 +132,7 @@ export const openaiFailureHeaders = (
 ): Record<string, string> => {
   const headers: Record<string, string> = { 'x-request-id': context.requestId };
   if (context.limits?.refused) {
-    Object.assign(headers, limitHeaders(context));
+    Object.assign(headers, openaiLimitHeaders(context));
     if (typeof failure.retryAfterMs === 'number') {
       headers['retry-after'] = String(Math.ceil(failure.retryAfterMs / 1_000));
       headers['retry-after-ms'] = String(failure.retryAfterMs);

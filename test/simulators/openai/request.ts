@@ -1,8 +1,7 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import { readBase64Image, remoteImage } from '../conversation.ts';
 import type { Conversation, ConversationItem } from '../conversation.ts';
 import { RefusedRequest } from '../provider.ts';
-import type { AcceptedRequest } from '../provider.ts';
+import type { AcceptedRequest, Address } from '../provider.ts';
 import { refusalOfIssue } from './request-refusal.ts';
 import { chatCompletionBody } from './request-schema.ts';
 import type { ChatCompletionBody as Body, ChatCompletionMessage as Message } from './request-schema.ts';
@@ -11,10 +10,10 @@ const refuse = (message: string, param: string | null, code: string | null = nul
   throw new RefusedRequest({ status: 400, type: 'invalid_request_error', message, param, code });
 };
 
-const textOf = (content: string | readonly { type: string; text?: string }[]): string =>
+export const textOf = (content: string | readonly { type: string; text?: string }[]): string =>
   typeof content === 'string' ? content : content.map((part) => part.text ?? '').join('');
 
-const parseArguments = (json: string): unknown => {
+export const parseArguments = (json: string): unknown => {
   try {
     return JSON.parse(json);
   } catch {
@@ -22,7 +21,7 @@ const parseArguments = (json: string): unknown => {
   }
 };
 
-const readImage = (url: string, param: string): ConversationItem => {
+export const readImage = (url: string, param: string): ConversationItem => {
   if (/^https?:\/\//.test(url)) return { type: 'image', ...remoteImage(url) };
   const data = /^data:(image\/[a-z+]+);base64,(.*)$/s.exec(url);
   const image = data === null ? null : readBase64Image(data[1] ?? '', data[2] ?? '');
@@ -33,6 +32,19 @@ const readImage = (url: string, param: string): ConversationItem => {
       'invalid_image_url',
     );
   return { type: 'image', ...image };
+};
+
+const bytesOf = (base64: string): number => Buffer.from(base64, 'base64').length;
+
+const readFile = (file: Record<string, unknown>): ConversationItem => {
+  const data = typeof file['file_data'] === 'string' ? file['file_data'] : null;
+  const parts = data === null ? null : /^data:([^;]+);base64,(.*)$/s.exec(data);
+  return {
+    type: 'document',
+    mediaType: parts?.[1] ?? null,
+    url: null,
+    bytes: parts === null ? null : bytesOf(parts[2] ?? ''),
+  };
 };
 
 const itemsOfMessage = (entry: Message, index: number): ConversationItem[] => {
@@ -46,7 +58,9 @@ const itemsOfMessage = (entry: Message, index: number): ConversationItem[] => {
       if (typeof entry.content === 'string') return [{ type: 'text', role: 'user', text: entry.content }];
       return entry.content.flatMap((part, position): ConversationItem[] => {
         if (part.type === 'text') return [{ type: 'text', role: 'user', text: part.text }];
-        if (part.type !== 'image_url') return [];
+        if (part.type === 'input_audio')
+          return [{ type: 'audio', format: part.input_audio.format, bytes: bytesOf(part.input_audio.data) }];
+        if (part.type === 'file') return [readFile(part.file)];
         return [readImage(part.image_url.url, `messages[${index}].content[${position}].image_url.url`)];
       });
     case 'assistant': {
@@ -96,9 +110,9 @@ const checkAnswered = (open: ReadonlySet<string>, index: number): void => {
 };
 
 /** Models that reason refuse the older limit and any temperature but 1. */
-const isReasoningModel = (model: string): boolean => /^(o\d|gpt-5(?!.*chat))/.test(model);
+export const isReasoningModel = (model: string): boolean => /^(o\d|gpt-5(?!.*chat))/.test(model);
 
-const checkOptions = (request: Body): void => {
+export const checkOptions = (request: Body): void => {
   if (request.stream_options && request.stream !== true)
     refuse("The 'stream_options' parameter is only allowed when 'stream' is enabled.", 'stream_options');
   if (!request.tools && request.tool_choice && request.tool_choice !== 'none')
@@ -178,24 +192,59 @@ const readConversation = (request: Body): Conversation => {
 const NO_MODEL = 'you must provide a model parameter';
 
 /** A body that does not say it is JSON is not read, so that the API misses the model first. */
-export const readChatCompletionVersion = (headers: IncomingHttpHeaders): string =>
-  (headers['content-type'] ?? '').includes('application/json') ? '' : refuse(NO_MODEL, null);
+export const assertJsonBody = (raw: unknown, { headers }: Pick<Address, 'headers'>): void => {
+  if (!(headers['content-type'] ?? '').includes('application/json')) refuse(NO_MODEL, null);
+  if (raw === undefined || typeof raw !== 'object' || raw === null)
+    refuse('We could not parse the JSON body of your request.', null);
+  if (!('model' in Object(raw))) refuse(NO_MODEL, null);
+};
+
+/** Refuses what another provider serves. */
+export const assertOpenaiModel = (model: string): void => {
+  if (!/^(claude|gemini)/.test(model)) return;
+  throw new RefusedRequest({
+    status: 404,
+    type: 'invalid_request_error',
+    message: `The model \`${model}\` does not exist or you do not have access to it.`,
+    code: 'model_not_found',
+  });
+};
+
+/** How one provider reads Chat Completions. */
+export type ChatReading = {
+  /** The body in OpenAI's own terms. Throws `RefusedRequest` for what the provider's schema refuses. */
+  parse: (raw: unknown) => Body;
+  /** What the provider refuses beyond its schema. */
+  check: (request: Body) => void;
+  reasoningOf: (request: Body) => Conversation['reasoning'];
+};
+
+/** Reads a request in the dialect as one provider speaks it; a deployment may be named by the address. */
+export const readChatRequestAs =
+  ({ parse, check, reasoningOf }: ChatReading) =>
+  (raw: unknown, address: Address): AcceptedRequest => {
+    const body = address.model === null ? raw : { ...Object(raw), model: address.model };
+    assertJsonBody(body, address);
+    const request = parse(body);
+    checkToolMessages(request.messages);
+    check(request);
+    return {
+      model: request.model,
+      stream: request.stream ?? false,
+      conversation: { ...readConversation(request), reasoning: reasoningOf(request) },
+      includeUsage: request.stream_options?.include_usage ?? false,
+      obfuscate: false,
+      echo: request,
+    };
+  };
 
 /** Reads a chat completion request as strictly as the API does. Throws `RefusedRequest`. */
-export const readChatCompletionRequest = (raw: unknown): AcceptedRequest => {
-  if (raw === undefined || typeof raw !== 'object' || raw === null)
-    return refuse('We could not parse the JSON body of your request.', null);
-  if (!('model' in raw)) return refuse(NO_MODEL, null);
+export const readChatCompletionRequest = (raw: unknown, address: Address): AcceptedRequest => {
+  assertJsonBody(raw, address);
   const parsed = chatCompletionBody.safeParse(raw);
   if (!parsed.success) throw new RefusedRequest(refusalOfIssue(parsed.error.issues, raw));
   const request = parsed.data;
-  if (request.model.startsWith('claude'))
-    throw new RefusedRequest({
-      status: 404,
-      type: 'invalid_request_error',
-      message: `The model \`${request.model}\` does not exist or you do not have access to it.`,
-      code: 'model_not_found',
-    });
+  assertOpenaiModel(request.model);
   checkToolMessages(request.messages);
   checkOptions(request);
   return {
@@ -204,5 +253,6 @@ export const readChatCompletionRequest = (raw: unknown): AcceptedRequest => {
     conversation: readConversation(request),
     includeUsage: request.stream_options?.include_usage ?? false,
     obfuscate: request.stream_options?.include_obfuscation ?? true,
+    echo: request,
   };
 };

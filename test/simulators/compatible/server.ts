@@ -1,0 +1,121 @@
+import type { Conversation } from '../conversation.ts';
+import type { ChatStyle } from '../openai/chat-style.ts';
+import { embeddingsEndpoint } from '../openai/embeddings.ts';
+import {
+  encodeOpenaiFailure,
+  openaiFailureHeaders,
+  openaiFailureOf,
+  openaiFailureOfLimit,
+  openaiLimitHeaders,
+} from '../openai/failures.ts';
+import { modelsEndpoint } from '../openai/models.ts';
+import { bearerOf, chatEndpoint, routesBelow } from '../openai/openai.ts';
+import { readChatRequestAs } from '../openai/request.ts';
+import { refusalOfIssue } from '../openai/request-refusal.ts';
+import { chatCompletionBody, type ChatCompletionBody as Body } from '../openai/request-schema.ts';
+import { RefusedRequest } from '../provider.ts';
+import type { Failure, SimulatedProvider } from '../provider.ts';
+
+export type CompatibleServer = {
+  id: string;
+  /** Where it serves: `/deepseek`. */
+  prefix: string;
+  keyPrefix: string;
+  style: ChatStyle;
+  /** Fields beyond OpenAI's that it knows, taken as they come. */
+  ownFields: readonly string[];
+  /** Whether a field that neither has is refused, or left out without a word. */
+  refusesUnknown: boolean;
+  check: (request: Body) => void;
+  reasoningOf: (request: Body) => Conversation['reasoning'];
+  isOwnModel: (model: string) => boolean;
+  refuseCredential: SimulatedProvider['refuseCredential'];
+  encodeFailure: (failure: Failure) => string;
+};
+
+export const SERVER_DEFAULTS = {
+  keyPrefix: 'sk-',
+  ownFields: [] as readonly string[],
+  refusesUnknown: false,
+  check: () => undefined,
+  reasoningOf: () => 'none',
+  refuseCredential: () => ({
+    status: 401,
+    type: 'authentication_error',
+    message: 'Incorrect API key provided',
+    code: 'invalid_api_key',
+  }),
+  encodeFailure: encodeOpenaiFailure,
+} satisfies Partial<CompatibleServer>;
+
+const KNOWN_FIELDS = new Set(Object.keys(chatCompletionBody.shape));
+
+/** Assistant turns may carry the reasoning that the server itself has shown. */
+const withoutReasoning = (messages: unknown): unknown =>
+  Array.isArray(messages)
+    ? messages.map((message: unknown) => {
+        const {
+          reasoning_content: _content,
+          reasoning: _text,
+          ...rest
+        } = Object(message) as Record<string, unknown>;
+        return rest;
+      })
+    : messages;
+
+const parseAs =
+  ({ ownFields, refusesUnknown }: CompatibleServer) =>
+  (raw: unknown): Body => {
+    const own = new Set(ownFields);
+    const fields = Object.entries(Object(raw) as Record<string, unknown>).filter(
+      ([name]) => !own.has(name) && (refusesUnknown || KNOWN_FIELDS.has(name)),
+    );
+    const body = {
+      ...Object.fromEntries(fields),
+      messages: withoutReasoning(Reflect.get(Object(raw), 'messages')),
+    };
+    const parsed = chatCompletionBody.safeParse(body);
+    if (!parsed.success) throw new RefusedRequest(refusalOfIssue(parsed.error.issues, body));
+    return parsed.data;
+  };
+
+/** A server that speaks Chat Completions in its own way. */
+export const compatibleServer = (server: CompatibleServer): SimulatedProvider => ({
+  id: server.id,
+  routeOf: routesBelow(
+    server.prefix,
+    {
+      '/chat/completions': {
+        endpoint: chatEndpoint(
+          server.style,
+          readChatRequestAs({
+            parse: parseAs(server),
+            check: (request) => {
+              if (!server.isOwnModel(request.model))
+                throw new RefusedRequest(openaiFailureOf({ status: 404 }, request.model));
+              server.check(request);
+            },
+            reasoningOf: server.reasoningOf,
+          }),
+        ),
+      },
+      '/embeddings': { endpoint: embeddingsEndpoint },
+    },
+    {
+      endpoint: modelsEndpoint({
+        isOwn: server.isOwnModel,
+        ownedBy: server.id,
+        notFound: (model) => openaiFailureOf({ status: 404 }, model),
+      }),
+    },
+  ),
+  credentialOf: bearerOf,
+  keyPrefix: server.keyPrefix,
+  refuseCredential: server.refuseCredential,
+  newRequestId: (unique) => `req_${unique}`,
+  answerHeaders: (context) => ({ 'x-request-id': context.requestId, ...openaiLimitHeaders(context) }),
+  failureOfLimit: openaiFailureOfLimit,
+  failureOf: openaiFailureOf,
+  failureHeaders: openaiFailureHeaders,
+  encodeFailure: server.encodeFailure,
+});
