@@ -1,4 +1,7 @@
-/** Where below a simulator's address each provider serves, as a provider key's base URL names it. */
+/**
+ * Where below a simulator's address each provider serves, as a provider key's base URL names it. Of the
+ * compatible servers, one without quirks stands for all where none is named.
+ */
 const PATHS = {
   openai: '/v1',
   anthropic: '',
@@ -9,6 +12,7 @@ const PATHS = {
   azure: '/azure/openai/v1',
   deepseek: '/deepseek',
   xai: '/xai/v1',
+  openai_compatible: '/vllm/v1',
   vllm: '/vllm/v1',
   ollama: '/ollama/v1',
   together: '/together/v1',
@@ -28,6 +32,7 @@ const KEY_PREFIXES: Readonly<Record<SimulatedProviderId, string>> = {
   azure: 'azure-',
   deepseek: 'sk-',
   xai: 'xai-',
+  openai_compatible: 'vllm-',
   vllm: 'vllm-',
   ollama: 'ollama-',
   together: 'together-',

@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
+import { simulatedBaseUrl, simulatedSecret, type SimulatedProviderId } from '#test/simulators/base-urls';
 import type { ProviderId } from '#contracts/vocabulary';
 
 export type TestProviderKey = {
   provider: ProviderId;
+  /** Which simulated server it leads to. @default the provider's own */
+  simulated?: SimulatedProviderId;
   /** @default the provider's name, with a number where there are several */
   name?: string;
   /** @default a fresh one that the simulators take */
@@ -61,12 +64,12 @@ export const callControl = async (
 
 const encodeProviderKey = (key: TestProviderKey, index: number, simulatorUrl: string) => {
   const random = randomBytes(12).toString('hex');
-  const isOpenai = key.provider === 'openai';
+  const simulated = key.simulated ?? key.provider;
   return {
     provider: key.provider,
     name: key.name ?? (index === 0 ? key.provider : `${key.provider} ${index}`),
-    secret: key.secret ?? `${isOpenai ? 'sk' : 'sk-ant'}-${random}`,
-    base_url: key.baseUrl ?? (isOpenai ? `${simulatorUrl}/v1` : simulatorUrl),
+    secret: key.secret ?? simulatedSecret(simulated, random),
+    base_url: key.baseUrl ?? simulatedBaseUrl(simulatorUrl, simulated),
     ...(key.models === undefined ? {} : { models: key.models }),
   };
 };
