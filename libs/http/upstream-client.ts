@@ -2,8 +2,6 @@ import { Agent, request, type Dispatcher } from 'undici';
 import { FloError } from '#domain/errors';
 import { assertPublicUrl, guardedLookup } from './address-guard.ts';
 
-/** Silence in the middle of an answer; providers that think for long send pings. */
-const BODY_IDLE_MS = 300_000;
 const CONNECT_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 30_000;
 
@@ -56,12 +54,16 @@ const describeFailure = (error: unknown): FloError => {
     : new FloError('connection', `The provider could not be reached: ${neverReached}.`, { cause: error });
 };
 
-export const createUpstreamClient = (options: { allowPrivate: boolean }): UpstreamClient => {
+export const createUpstreamClient = (options: {
+  allowPrivate: boolean;
+  /** @default 10_000 */
+  connectTimeoutMs?: number;
+}): UpstreamClient => {
   const dispatcher: Dispatcher = new Agent({
-    connect: { timeout: CONNECT_TIMEOUT_MS, lookup: guardedLookup(options) },
-    // How long an answer may take is the attempt's own limit.
+    connect: { timeout: options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS, lookup: guardedLookup(options) },
+    // How long an answer may take, and be silent, are the attempt's own limits.
     headersTimeout: 0,
-    bodyTimeout: BODY_IDLE_MS,
+    bodyTimeout: 0,
     keepAliveTimeout: KEEP_ALIVE_MS,
   });
   return {

@@ -107,4 +107,6 @@ export type Provider = {
   wires: readonly Wire[];
   decodeError: (failure: UpstreamFailure) => FloError;
   readRequestId: (headers: UpstreamHeaders) => string | null;
+  /** Whether all of an answer is charged even where the caller breaks it off: it is then read on to its usage. */
+  chargesAfterCancel: boolean;
 };

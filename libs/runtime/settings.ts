@@ -142,6 +142,28 @@ export const SETTINGS = {
     default: '600000',
     ...wholeNumber(1_000, 3_600_000),
   }),
+  connectTimeoutMs: settingOf('FLO2_CONNECT_TIMEOUT_MS', {
+    description: 'How long connecting to a provider may take.',
+    default: '10000',
+    ...wholeNumber(100, 120_000),
+  }),
+  firstByteTimeoutMs: settingOf('FLO2_FIRST_BYTE_TIMEOUT_MS', {
+    description:
+      'How long a provider may take to begin its answer, where the route says nothing; never more than what the deadline leaves.',
+    default: '600000',
+    ...wholeNumber(100, 3_600_000),
+  }),
+  idleTimeoutMs: settingOf('FLO2_IDLE_TIMEOUT_MS', {
+    description: 'How long a provider may be silent in the middle of its answer.',
+    default: '300000',
+    ...wholeNumber(100, 3_600_000),
+  }),
+  streamKeepAliveMs: settingOf('FLO2_STREAM_KEEP_ALIVE_MS', {
+    description:
+      'After how much silence in a stream the client is sent a comment, so that nothing between gives up.',
+    default: '15000',
+    ...wholeNumber(100, 600_000),
+  }),
   drainTimeoutMs: settingOf('FLO2_DRAIN_TIMEOUT_MS', {
     description: 'How long a process that is told to stop may take to finish what it has in hand.',
     default: '30000',

@@ -14,6 +14,10 @@ const FRAMINGS: Readonly<Record<string, StreamFraming>> = {
 const encodeHeaderText = (text: string): string =>
   /^[\x20-\x7e]*$/.test(text) ? text : encodeURIComponent(text.toWellFormed());
 
+const KEEP_ALIVE = ': keep-alive\n\n';
+/** An ending that its client has not taken by then is not taken any more. */
+const UNREAD_MS_MAX = 10_000;
+
 /** Writes one answer to a client in its dialect: a whole one, a stream, or an error in either. */
 export class AnswerWriter {
   readonly #response: ServerResponse;
@@ -22,6 +26,7 @@ export class AnswerWriter {
   #framing: StreamFraming | null = null;
   /** What was written last: an error that ends a stream goes on from there. */
   #lastBytes: Uint8Array | null = null;
+  #lastWriteMs = 0;
 
   constructor(response: ServerResponse, surface: Surface, requestId: RequestId) {
     this.#response = response;
@@ -55,17 +60,20 @@ export class AnswerWriter {
   answer(head: AnswerHead, attempts: number, body: Uint8Array): void {
     const headers = { ...this.#answerHeaders(head, attempts), 'content-length': String(body.length) };
     this.#response.writeHead(head.status, headers).end(body);
+    this.#closeStalled();
   }
 
   head(head: AnswerHead, attempts: number): void {
     const headers = { ...this.#answerHeaders(head, attempts), 'cache-control': 'no-cache' };
     this.#framing = FRAMINGS[head.contentType.split(';', 1)[0] ?? ''] ?? null;
     this.#response.writeHead(head.status, headers);
+    this.#lastWriteMs = Date.now();
   }
 
   /** `onTaken` is called once the bytes have left this process. */
   data(bytes: Uint8Array, onTaken: () => void): void {
     if (bytes.length > 0) this.#lastBytes = bytes;
+    this.#lastWriteMs = Date.now();
     this.#response.write(bytes, (error) => {
       if (!error) onTaken();
     });
@@ -73,6 +81,23 @@ export class AnswerWriter {
 
   end(): void {
     this.#response.end();
+    this.#closeStalled();
+  }
+
+  /** A comment, which readers of server-sent events skip, where nothing was written since then. */
+  keepAlive(silentSinceMs: number): void {
+    if (this.#framing !== 'sse' || this.#lastWriteMs > silentSinceMs) return;
+    this.#lastWriteMs = Date.now();
+    if (!this.#response.writableNeedDrain) this.#response.write(KEEP_ALIVE);
+  }
+
+  /** What was handed over and is never read may not hold a connection for ever. */
+  #closeStalled(): void {
+    const response = this.#response;
+    if (response.writableFinished) return;
+    const timer = setTimeout(() => response.destroy(), UNREAD_MS_MAX);
+    timer.unref();
+    response.once('close', () => clearTimeout(timer));
   }
 
   /** An answer that has begun is broken off so that no client takes it for whole. */
@@ -84,6 +109,7 @@ export class AnswerWriter {
       else {
         const soFar = { framing: this.#framing, tail: Buffer.from(this.#lastBytes ?? '').toString('utf8') };
         response.end(this.#surface.encodeStreamError(error, this.#requestId, soFar));
+        this.#closeStalled();
       }
       return;
     }

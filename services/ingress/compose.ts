@@ -12,7 +12,7 @@ const POOL_MAX = 8;
 
 type Configuration = Pick<
   IngressConfiguration,
-  'databaseUrl' | 'natsUrl' | 'bodyLimitBytes' | 'requestTimeoutMs' | 'drainTimeoutMs'
+  'databaseUrl' | 'natsUrl' | 'bodyLimitBytes' | 'requestTimeoutMs' | 'streamKeepAliveMs' | 'drainTimeoutMs'
 >;
 
 /** Opens what the ingress needs. */
@@ -35,6 +35,7 @@ export const composeIngress = async (configuration: Configuration, context: Proc
     logger: context.logger,
     bodyLimitBytes: configuration.bodyLimitBytes,
     defaultTimeoutMs: configuration.requestTimeoutMs,
+    streamKeepAliveMs: configuration.streamKeepAliveMs,
     drainMs: configuration.drainTimeoutMs,
   });
 };

@@ -8,6 +8,7 @@ export const INGRESS_SETTINGS = {
   databaseUrl: required(SETTINGS.databaseUrl),
   natsUrl: required(SETTINGS.natsUrl),
   bodyLimitBytes: SETTINGS.bodyLimitBytes,
+  streamKeepAliveMs: SETTINGS.streamKeepAliveMs,
   requestTimeoutMs: SETTINGS.requestTimeoutMs,
 };
 

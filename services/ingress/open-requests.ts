@@ -23,8 +23,8 @@ const LOST_AFTER_MS = 3_500;
 const SWEEP_INTERVAL_MS = 500;
 /** The worker keeps the deadline too; this long the ingress leaves the word to it. */
 const DEADLINE_GRACE_MS = 1_000;
-/** A worker may be 256 KiB ahead of its client (`coalescing-writer.ts`); it is told of room in quarters. */
-const CREDIT_BYTES = 64 * 1024;
+/** A worker may be 64 KiB ahead of its client (`coalescing-writer.ts`); it is told of room in quarters. */
+const CREDIT_BYTES = 16 * 1024;
 
 /** Frames after which the worker is done with the attempt. */
 const ENDINGS: ReadonlySet<FrameHeader['kind']> = new Set(['answer', 'end', 'fail', 'hand_over']);
@@ -48,6 +48,8 @@ type OpenRequest = {
 export type OpenRequestsDeps = {
   clock: Clock;
   events: AttemptEventPublisher;
+  /** Silence in a stream after which its client is sent a comment. */
+  keepAliveMs: number;
 };
 
 /**
@@ -71,7 +73,10 @@ export class OpenRequests {
 
   start(line: IngressLine): void {
     this.#line = line;
-    this.#sweep = setInterval(() => this.#failLost(), SWEEP_INTERVAL_MS);
+    this.#sweep = setInterval(() => {
+      this.#failLost();
+      this.#keepAlive();
+    }, SWEEP_INTERVAL_MS);
   }
 
   stop(): void {
@@ -144,7 +149,11 @@ export class OpenRequests {
       const request = this.#requests.get(requestId);
       const running = request?.fence.running;
       if (request === undefined || (running && running.workerId !== workerId)) abandon.push(requestId);
-      else request.lastHeardAtMs = nowMs;
+      else {
+        request.lastHeardAtMs = nowMs;
+        // The word that the client is gone may have been lost.
+        if (request.settled) abandon.push(requestId);
+      }
     }
     return { abandon };
   }
@@ -245,6 +254,14 @@ export class OpenRequests {
     const error = new FloError('deadline_exceeded', said);
     request.writer.fail(error, request.fence.attempts, null);
     this.#settle(request);
+  }
+
+  /** Streams whose provider thinks: what lies between may close a connection on which nothing moves. */
+  #keepAlive(): void {
+    const silentSinceMs = this.#deps.clock.nowMs() - this.#deps.keepAliveMs;
+    for (const { fence, writer, settled } of this.#requests.values()) {
+      if (fence.answering && !settled) writer.keepAlive(silentSinceMs);
+    }
   }
 
   #failLost(): void {

@@ -35,6 +35,8 @@ export type IngressDeps = {
   logger: Logger;
   bodyLimitBytes: number;
   defaultTimeoutMs: number;
+  /** Silence in a stream after which its client is sent a comment. */
+  streamKeepAliveMs: number;
   /** How long a stop lets open requests finish. */
   drainMs: number;
 };
@@ -54,7 +56,7 @@ export const createIngress = (deps: IngressDeps): Ingress => {
   const events = createAttemptEventPublisher(connection, logger);
   const queue = createDispatchPublisher(connection);
   const watch = watchConnection(connection);
-  const open = new OpenRequests({ clock, events });
+  const open = new OpenRequests({ clock, events, keepAliveMs: deps.streamKeepAliveMs });
   const admission: AdmissionDeps = {
     directory: cacheDirectory(deps.directory, deps.configurationChanges, clock),
     limits: new AdmissionLimits(),

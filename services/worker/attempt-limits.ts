@@ -7,7 +7,8 @@ export type AbortReason =
   | 'shutdown'
   | 'deadline'
   | 'deadline_in_queue'
-  | 'first_byte_timeout';
+  | 'first_byte_timeout'
+  | 'idle_timeout';
 
 export const abortError = (reason: AbortReason): FloError => {
   switch (reason) {
@@ -25,6 +26,8 @@ export const abortError = (reason: AbortReason): FloError => {
       );
     case 'first_byte_timeout':
       return new FloError('timeout', 'The provider did not begin to answer in time.');
+    case 'idle_timeout':
+      return new FloError('timeout', 'The provider fell silent in the middle of its answer.');
   }
 };
 

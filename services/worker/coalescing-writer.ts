@@ -2,8 +2,8 @@
 const COALESCE_MS = 10;
 /** Enough to be sent without waiting. */
 const COALESCE_BYTES = 16 * 1024;
-/** Sent and not yet taken by the client; past it the provider is not read on. */
-const WINDOW_BYTES = 256 * 1024;
+/** Sent and not yet taken by the client; past it the provider is not read on. A thousand stalled readers hold 64 MiB. */
+const WINDOW_BYTES = 64 * 1024;
 
 /**
  * Sends a stream's bytes in few frames: the first at once, later ones together for up to 10 ms, and never
@@ -17,6 +17,7 @@ export class CoalescingWriter {
   #takenBytes = 0;
   #timer: NodeJS.Timeout | null = null;
   #resume: (() => void) | null = null;
+  #abandoned = false;
 
   constructor(send: (bytes: Uint8Array) => void) {
     this.#send = send;
@@ -24,7 +25,7 @@ export class CoalescingWriter {
 
   /** Resolves when the client has room; rejects with the signal's reason. */
   async write(text: string, signal: AbortSignal): Promise<void> {
-    if (text === '') return;
+    if (text === '' || this.#abandoned) return;
     this.#held.push(text);
     this.#heldBytes += text.length;
     if (this.#sentBytes === 0 || this.#heldBytes >= COALESCE_BYTES) this.flush();
@@ -49,6 +50,13 @@ export class CoalescingWriter {
   credit(takenBytes: number): void {
     this.#takenBytes = Math.max(this.#takenBytes, takenBytes);
     if (this.#sentBytes - this.#takenBytes < WINDOW_BYTES) this.#resume?.();
+  }
+
+  /** Nobody takes anything any more: what comes is dropped, and nobody waits for room. */
+  abandon(): void {
+    this.#abandoned = true;
+    this.close();
+    this.#resume?.();
   }
 
   /** Drops what is held. */

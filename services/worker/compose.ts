@@ -18,6 +18,9 @@ type Configuration = Pick<
   | 'workerProviders'
   | 'workerConcurrency'
   | 'allowPrivateUpstreams'
+  | 'connectTimeoutMs'
+  | 'firstByteTimeoutMs'
+  | 'idleTimeoutMs'
   | 'drainTimeoutMs'
 >;
 
@@ -37,6 +40,11 @@ export const composeWorker = async (
     providers: configuration.workerProviders,
     concurrency: configuration.workerConcurrency,
     allowPrivateUpstreams: configuration.allowPrivateUpstreams,
+    timeouts: {
+      connectMs: configuration.connectTimeoutMs,
+      firstByteMs: configuration.firstByteTimeoutMs,
+      idleMs: configuration.idleTimeoutMs,
+    },
     drainMs: configuration.drainTimeoutMs,
     clock: systemClock,
     mint: createSystemMint(),

@@ -19,6 +19,8 @@ import { UpstreamAttempt, type UpstreamAttemptResult } from './upstream-attempt.
 export type DispatchRunDeps = {
   credentials: ProviderCredentials;
   upstream: UpstreamClient;
+  /** To the first byte of an answer, where the route says nothing; and between its bytes. */
+  timeouts: { firstByteMs: number; idleMs: number };
   events: AttemptEventPublisher;
   queue: DispatchPublisher;
   clock: Clock;
@@ -159,7 +161,11 @@ export class DispatchRun {
       attemptId,
       ...prepared,
       stream,
-      firstByteBudgetMs: firstByteBudgetMs({ plan, step, nowMs: clock.nowMs(), deadlineAtMs }),
+      firstByteBudgetMs: Math.min(
+        firstByteBudgetMs({ plan, step, nowMs: clock.nowMs(), deadlineAtMs }),
+        plan.attemptTimeoutMs === null ? this.#deps.timeouts.firstByteMs : Number.POSITIVE_INFINITY,
+      ),
+      idleMs: this.#deps.timeouts.idleMs,
       signal: this.#request.abort.signal,
       upstream,
       clock,

@@ -27,6 +27,7 @@ export type WorkerDeps = {
   /** Calls at once, for each provider. */
   concurrency: number;
   allowPrivateUpstreams: boolean;
+  timeouts: { connectMs: number; firstByteMs: number; idleMs: number };
   /** How long a stop lets calls finish. */
   drainMs: number;
   clock: Clock;
@@ -95,7 +96,10 @@ export const createWorker = (deps: WorkerDeps): Worker => {
   return {
     name: 'worker',
     start: async () => {
-      const upstream = createUpstreamClient({ allowPrivate: deps.allowPrivateUpstreams });
+      const upstream = createUpstreamClient({
+        allowPrivate: deps.allowPrivateUpstreams,
+        connectTimeoutMs: deps.timeouts.connectMs,
+      });
       const events = createAttemptEventPublisher(connection, logger);
       const line = openWorkerLine(
         connection,
@@ -107,6 +111,7 @@ export const createWorker = (deps: WorkerDeps): Worker => {
       const run: DispatchRunDeps = {
         credentials: cacheCredentials(deps.credentials, configurationChanges, clock),
         upstream,
+        timeouts: deps.timeouts,
         events,
         queue: createDispatchPublisher(connection),
         clock,

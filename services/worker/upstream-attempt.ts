@@ -10,11 +10,16 @@ import type { AnswerFacts } from '#providers/provider';
 import { createSseReader, type SseEvent } from '#providers/sse';
 import { faultPoint } from '#runtime/fault-point';
 import { abortError } from './attempt-limits.ts';
+import { readUpTo } from './read-up-to.ts';
+import { ReadingLimit } from './reading-limit.ts';
 import type { CoalescingWriter } from './coalescing-writer.ts';
 import type { TranslatedEvent, Translation } from './translation.ts';
 
 const ANSWER_BYTES_MAX = 32 * 1024 * 1024;
 const ERROR_BYTES_MAX = 64 * 1024;
+/** What is read for nobody, where the provider charges for it anyway. */
+const DRAIN_MS_MAX = 30_000;
+const DRAIN_BYTES_MAX = 4 * 1024 * 1024;
 const EVENT_BYTES_MAX = 4 * 1024 * 1024;
 /** Events before the first content (a role, a ping) are held back so that the request can still move on. */
 const HELD_CHARACTERS_MAX = 1024 * 1024;
@@ -33,6 +38,8 @@ export type UpstreamAttemptInput = {
   stream: boolean;
   streamFraming: StreamFraming;
   firstByteBudgetMs: number;
+  /** Longest silence between two pieces of the answer. */
+  idleMs: number;
   /** Its reason is a `FloError`. */
   signal: AbortSignal;
   upstream: UpstreamClient;
@@ -73,22 +80,6 @@ const outcomeOf = (error: FloError, committed: boolean): AttemptOutcome => {
   }
 };
 
-const readUpTo = async (
-  body: UpstreamAnswer['body'],
-  bytesMax: number,
-  onChunk?: () => void,
-): Promise<{ bytes: Uint8Array; whole: boolean }> => {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of body) {
-    onChunk?.();
-    chunks.push(chunk);
-    length += chunk.length;
-    if (length > bytesMax) return { bytes: Buffer.concat(chunks).subarray(0, bytesMax), whole: false };
-  }
-  return { bytes: Buffer.concat(chunks), whole: true };
-};
-
 const headerText = (value: string | string[] | undefined): string =>
   (Array.isArray(value) ? value[0] : value) ?? '';
 
@@ -107,30 +98,39 @@ export class UpstreamAttempt {
   #firstByteAtMs: number | null = null;
   #firstTokenAtMs: number | null = null;
   #committed = false;
+  /** Why the attempt is read on for nobody: what it costs is wanted. */
+  #drained: FloError | null = null;
+  #drainedBytes = 0;
+  #drainTimer: NodeJS.Timeout | null = null;
+  readonly #reading: ReadingLimit;
 
   constructor(input: UpstreamAttemptInput) {
     this.#input = input;
     this.#startedAtMs = input.clock.nowMs();
+    this.#reading = new ReadingLimit(input.idleMs, () => this.#controller.abort(abortError('idle_timeout')));
   }
 
   async run(): Promise<UpstreamAttemptResult> {
     const { signal, writer, firstByteBudgetMs } = this.#input;
-    const onAbort = (): void => this.#controller.abort(signal.reason);
-    if (signal.aborted) onAbort();
+    const onAbort = (): void => this.#endFromOutside(signal.reason);
+    if (signal.aborted) this.#controller.abort(signal.reason);
     else signal.addEventListener('abort', onAbort, { once: true });
     this.#firstByteTimer = setTimeout(
       () => this.#controller.abort(abortError('first_byte_timeout')),
       firstByteBudgetMs,
     );
     try {
-      return this.#result(null, await this.#call());
+      const answer = await this.#call();
+      return this.#drained === null ? this.#result(null, answer) : this.#result(this.#drained, null);
     } catch (thrown) {
-      const error = this.#describe(thrown);
+      const error = this.#drained ?? this.#describe(thrown);
       // What was read in good order before an answer broke off is the client's.
       if (this.#committed && error.code !== 'cancelled') writer.flush();
       return this.#result(error, null);
     } finally {
       this.#began();
+      this.#reading.stop();
+      if (this.#drainTimer !== null) clearTimeout(this.#drainTimer);
       signal.removeEventListener('abort', onAbort);
       writer.close();
     }
@@ -151,7 +151,7 @@ export class UpstreamAttempt {
     this.#upstreamStatus = answer.status;
     this.#upstreamRequestId = provider.readRequestId(answer.headers);
     if (answer.status < 200 || answer.status > 299) {
-      const { bytes } = await readUpTo(answer.body, ERROR_BYTES_MAX);
+      const { bytes } = await readUpTo(this.#watched(answer.body), ERROR_BYTES_MAX);
       throw provider.decodeError({
         status: answer.status,
         headers: answer.headers,
@@ -163,7 +163,9 @@ export class UpstreamAttempt {
   }
 
   async #readAnswer(answer: UpstreamAnswer): Promise<UpstreamAttemptResult['answer']> {
-    const { bytes, whole } = await readUpTo(answer.body, ANSWER_BYTES_MAX, () => this.#began());
+    const { bytes, whole } = await readUpTo(this.#watched(answer.body), ANSWER_BYTES_MAX, () =>
+      this.#began(),
+    );
     if (!whole) throw malformed(`it is over ${ANSWER_BYTES_MAX} bytes`);
     const { body, facts } = this.#input.translation.translateAnswer(bytes);
     this.#facts = () => facts;
@@ -201,7 +203,7 @@ export class UpstreamAttempt {
     };
 
     try {
-      for await (const chunk of answer.body) await relayAll(reader.read(chunk));
+      for await (const chunk of this.#watched(answer.body)) await relayAll(reader.read(chunk));
       await relayAll(reader.finish());
       await relay(stream.finish());
     } catch (error) {
@@ -212,6 +214,36 @@ export class UpstreamAttempt {
     writer.flush();
     faultPoint('worker.last_token');
     return null;
+  }
+
+  /** The answer's pieces, each of which has to come in time; while the client is waited for, time stands. */
+  async *#watched(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    this.#reading.begin();
+    for await (const chunk of body) {
+      this.#reading.pause();
+      if (this.#drained !== null) this.#countDrained(chunk.length);
+      yield chunk;
+      this.#reading.begin();
+    }
+    this.#reading.stop();
+  }
+
+  /**
+   * The call is broken off, down to its connection; unless nobody wants the answer and the provider charges
+   * for all of it anyway: then it is read on, within bounds, for what it says that it cost.
+   */
+  #endFromOutside(reason: unknown): void {
+    const { chargesAfterCancel } = this.#input.translation.provider;
+    const mayDrain = reason instanceof FloError && reason.code === 'cancelled' && chargesAfterCancel;
+    if (!mayDrain) return this.#controller.abort(reason);
+    this.#drained = reason;
+    this.#drainTimer = setTimeout(() => this.#controller.abort(reason), DRAIN_MS_MAX);
+    this.#input.writer.abandon();
+  }
+
+  #countDrained(bytes: number): void {
+    this.#drainedBytes += bytes;
+    if (this.#drainedBytes > DRAIN_BYTES_MAX) this.#controller.abort(this.#drained);
   }
 
   #commit(answer: UpstreamAnswer): void {

@@ -7,7 +7,7 @@ let stack: Stack;
 let apiKey: string;
 
 beforeAll(async () => {
-  stack = await startStack();
+  stack = await startStack({ streamKeepAliveMs: 300 });
   ({ apiKey } = await stack.createTenant());
 });
 
@@ -57,4 +57,28 @@ it('names a model of any script in its headers', async () => {
   const answer = await openStream('openai/gpt-4o-mini-sim-tokens-3-模型');
   answer.resume();
   expect(answer.headers['x-flo2-model']).toBe(encodeURIComponent('gpt-4o-mini-sim-tokens-3-模型'));
+});
+
+it('sends a comment where the provider is silent for long, between whole events', async () => {
+  const answer = await openStream('openai/gpt-4o-mini-sim-pace-1500-tokens-2');
+  let text = '';
+  for await (const chunk of answer.setEncoding('utf8')) text += chunk;
+  expect(text).toContain('\n\n: keep-alive\n\ndata: ');
+  expect(text.endsWith('data: [DONE]\n\n')).toBe(true);
+});
+
+it('breaks the call to the provider off within a second after the client has left', async () => {
+  const before = stack.simulator.log.calls.length;
+  const answer = await openStream('openai/gpt-4o-mini-sim-pace-50-tokens-500');
+  answer.once('error', () => undefined);
+  await once(answer, 'data');
+  const leftAtMs = Date.now();
+  answer.destroy();
+  const call = stack.simulator.log.calls[before];
+  await vi.waitFor(() => expect(call?.outcome).toBe('aborted'), 5_000);
+  expect((call?.endedAtMs ?? 0) - leftAtMs).toBeLessThan(1_000);
+  await vi.waitFor(async () => {
+    const { rows } = await stack.ledgerOutcomes(call?.attemptId ?? '');
+    expect(rows).toEqual([{ outcome: 'cancelled' }]);
+  }, 10_000);
 });

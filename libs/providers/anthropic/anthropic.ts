@@ -49,4 +49,5 @@ export const anthropic: Provider = {
   wires: [messages],
   decodeError: decodeAnthropicFailure,
   readRequestId: (headers) => readHeader(headers, 'request-id'),
+  chargesAfterCancel: false,
 };

@@ -52,4 +52,5 @@ export const openai: Provider = {
   wires: [chatCompletions],
   decodeError: decodeOpenaiFailure,
   readRequestId: (headers) => readHeader(headers, 'x-request-id'),
+  chargesAfterCancel: false,
 };
