@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { attribution } from './attribution.ts';
 import { attemptHolds } from './budget.ts';
-import { apiKeyId, providerKeyId, requestId, tenantId } from './ids.ts';
+import { apiKeyId, providerKeyId, requestId, tenantId, workItemId } from './ids.ts';
 import { reservation } from './reservation.ts';
 import { lane, providerId, streamFraming, surfaceId } from './vocabulary.ts';
 
@@ -56,8 +56,13 @@ export const dispatchHeader = z.object({
   reservation: reservation.nullable().optional(),
   /** The number of the first attempt this message may make; earlier numbers belong to earlier steps. */
   firstAttempt: z.int().positive(),
-  /** The ingress that holds the client's connection and grants the attempts. */
-  ingressId: z.string(),
+  /** The ingress that holds the client's connection and grants the attempts; null in the other lanes. */
+  ingressId: z.string().nullable(),
+  /**
+   * What the dispatch is for in the lanes `async` and `batch`: whoever claims it there gets the body, which
+   * the message does not carry. `round` counts from 1 how often it was given to the queue.
+   */
+  workItem: z.object({ id: workItemId, round: z.int().positive() }).nullable().optional(),
   /** Unix milliseconds. */
   admittedAtMs: z.int().nonnegative(),
   deadlineAtMs: z.int().nonnegative(),

@@ -15,6 +15,8 @@ export const providerKeyId = identifier('pkey', 'ProviderKeyId');
 export const apiKeyId = identifier('akey', 'ApiKeyId');
 export const requestId = identifier('req', 'RequestId');
 export const attemptId = identifier('att', 'AttemptId');
+/** A job, or a line of a batch. */
+export const workItemId = identifier('job', 'WorkItemId');
 export const budgetId = identifier('bud', 'BudgetId');
 
 export type TenantId = z.infer<typeof tenantId>;
@@ -22,6 +24,7 @@ export type ProviderKeyId = z.infer<typeof providerKeyId>;
 export type ApiKeyId = z.infer<typeof apiKeyId>;
 export type RequestId = z.infer<typeof requestId>;
 export type AttemptId = z.infer<typeof attemptId>;
+export type WorkItemId = z.infer<typeof workItemId>;
 export type BudgetId = z.infer<typeof budgetId>;
 
 /** The ids by prefix, for code that mints them. */
@@ -31,6 +34,7 @@ export type IdByPrefix = {
   akey: ApiKeyId;
   req: RequestId;
   att: AttemptId;
+  job: WorkItemId;
   bud: BudgetId;
   /** A part of a budget that one process may hand out. */
   bls: string;

@@ -3,7 +3,9 @@
  *
  * | asset                                                    | carries                                   |
  * | -------------------------------------------------------- | ----------------------------------------- |
- * | `flo2.req.<lane>.<provider>.<class>.<model>.<tenant>`    | dispatches (`dispatch.ts`), stream `REQ_I` |
+ * | `flo2.req.<lane>.<provider>.<class>.<model>.<tenant>`    | dispatches (`dispatch.ts`), a stream for each lane: `REQ_I`, `REQ_A`, `REQ_B` |
+ * | `flo2.res.<tenant>`                                      | what came of work items (`work-result.ts`), stream `RES` |
+ * | `flo2.work.accepted`, `flo2.work.<work item>.ended`      | that work waits, or has ended, for whoever looks out for it |
  * | `flo2.evt.attempt.<tenant>`                              | attempt events, stream `EVT`              |
  * | `flo2.ing.<ingress>.grant`, `.frame`, `.heartbeat`       | the attempt line towards an ingress       |
  * | `flo2.wrk.<worker>.control`                              | the attempt line towards a worker         |
@@ -37,6 +39,41 @@ export const INTERACTIVE_STREAM = {
   deliveriesMax: 20,
   ackPendingMax: 20_000,
 } as const;
+
+/**
+ * The lanes behind which no client's connection waits. They hold only what may run now: the feeder
+ * (`services/jobs`) gives them little more than the workers take at once, and repeats what was lost, so
+ * nothing here needs a limit of its own or outlives the day.
+ */
+const queuedStream = <Name extends string, Token extends string>(name: Name, token: Token) =>
+  ({
+    name,
+    subjects: [`flo2.req.${token}.>`],
+    maxAgeMs: DAY_MS,
+    /** Longer than a new feeder takes to know what the one before it had published. */
+    duplicateWindowMs: 120 * SECOND_MS,
+    /** From delivery to the acknowledgement, which follows the claim at once. */
+    ackWaitMs: 30 * SECOND_MS,
+    /** The feeder notices what is never claimed. */
+    deliveriesMax: 20,
+    ackPendingMax: 20_000,
+  }) as const;
+
+export const QUEUED_STREAMS = {
+  async: queuedStream('REQ_A', 'a'),
+  batch: queuedStream('REQ_B', 'b'),
+} as const;
+
+export const RESULT_STREAM = {
+  name: 'RES',
+  subjects: ['flo2.res.>'],
+  duplicateWindowMs: 120 * SECOND_MS,
+  /** A batch is stored in well under a second; a killed reader's batch comes again after this. */
+  ackWaitMs: 15 * SECOND_MS,
+  ackPendingMax: 20_000,
+} as const;
+
+export const RESULT_CONSUMER = 'jobs';
 
 export const EVENT_STREAM = {
   name: 'EVT',
@@ -109,6 +146,11 @@ export const workerConsumer = (lane: Lane, provider: ProviderId): { name: string
   name: `worker-${LANE_TOKENS[lane]}-${provider}`,
   filter: `flo2.req.${LANE_TOKENS[lane]}.${provider}.>`,
 });
+
+export const dispatchStreamName = (lane: Lane): string =>
+  lane === 'interactive' ? INTERACTIVE_STREAM.name : QUEUED_STREAMS[lane].name;
+
+export const workResultSubject = (tenantId: TenantId): string => `flo2.res.${tenantId}`;
 
 export const attemptEventSubject = (tenantId: TenantId): string => `flo2.evt.attempt.${tenantId}`;
 

@@ -51,13 +51,20 @@ export type SecretOwner = DataKeyOwner & { secretVersion: number } & (
     | { webhookEndpointId: string }
   );
 
-/** Seals tenants' secrets; what is sealed for one owner opens for no other. */
+/** What a tenant's callers sent or were answered, in parts where it is long. */
+export type PayloadOwner = DataKeyOwner & { kind: PayloadKind; id: string; part: number };
+export type PayloadKind = 'work request' | 'work answer' | 'file';
+
+/** Seals tenants' secrets and payloads; what is sealed for one owner opens for no other. */
 export type Vault = {
   /** A new data key, wrapped for storage. */
   mintDataKey: (owner: DataKeyOwner) => Buffer;
   seal: (wrappedDataKey: Uint8Array, owner: SecretOwner, secret: string) => Buffer;
   /** Throws when it was sealed under another key, for another owner, or changed. */
   open: (wrappedDataKey: Uint8Array, owner: SecretOwner, sealed: Uint8Array) => string;
+  sealPayload: (wrappedDataKey: Uint8Array, owner: PayloadOwner, bytes: Uint8Array) => Buffer;
+  /** Throws as `open` does. */
+  openPayload: (wrappedDataKey: Uint8Array, owner: PayloadOwner, sealed: Uint8Array) => Buffer;
 };
 
 export type ConfigurationChanges = {

@@ -2,7 +2,7 @@ import { jetstream, JetStreamApiError } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { ZodError } from 'zod';
 import { dispatchHeader, type Dispatch } from '#contracts/dispatch';
-import { dispatchSubject, INTERACTIVE_STREAM, workerConsumer } from '#contracts/subjects';
+import { dispatchStreamName, dispatchSubject, workerConsumer } from '#contracts/subjects';
 import type { Lane, ProviderId } from '#contracts/vocabulary';
 import { FloError } from '#domain/errors';
 import { bury, type Verdict } from './dead-letter-box.ts';
@@ -17,7 +17,7 @@ const FULL_CODES = new Set([10_077, 10_122]);
 export type DispatchPublisher = {
   /**
    * Resolves when the stream has it. Rejects with `FloError` `queue_full`, or `unavailable` when the
-   * stream cannot be reached; a repeated publish of the same request and step is stored once.
+   * stream cannot be reached; a repeated publish of the same request, step and attempt is stored once.
    */
   publish: (dispatch: Dispatch) => Promise<void>;
 };
@@ -38,7 +38,7 @@ export const createDispatchPublisher = (connection: NatsConnection): DispatchPub
         try {
           await outbox.request(() =>
             client.publish(subject, message, {
-              msgID: `${requestId}.${header.step}`,
+              msgID: `${requestId}.${header.step}.${header.firstAttempt}`,
               timeout: PUBLISH_TIMEOUT_MS,
             }),
           );
@@ -100,7 +100,7 @@ export const openDispatchSource = async (options: {
   const { name } = workerConsumer(options.lane, options.provider);
   const { connection } = options;
   const outbox = outboxOf(connection);
-  const consumer = await jetstream(connection).consumers.get(INTERACTIVE_STREAM.name, name);
+  const consumer = await jetstream(connection).consumers.get(dispatchStreamName(options.lane), name);
   return {
     fetch: async function* ({ maxMessages, expiresMs }) {
       const messages = await consumer.fetch({ max_messages: maxMessages, expires: expiresMs });

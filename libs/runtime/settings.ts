@@ -132,6 +132,12 @@ export const SETTINGS = {
     default: '256',
     ...wholeNumber(1, 4_096),
   }),
+  workerQueuedConcurrency: settingOf('FLO2_WORKER_QUEUED_CONCURRENCY', {
+    description:
+      'How many jobs, and beside them how many lines of batches, a worker holds at once for each provider.',
+    default: '128',
+    ...wholeNumber(1, 4_096),
+  }),
   bodyLimitBytes: settingOf('FLO2_BODY_LIMIT_BYTES', {
     description: 'The largest request body taken.',
     default: String(BODY_LIMIT_MAX_BYTES),

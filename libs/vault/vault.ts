@@ -5,7 +5,7 @@
  * moved to another tenant, key or version.
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
-import type { DataKeyOwner, SecretOwner, Vault } from '#domain/ports';
+import type { DataKeyOwner, PayloadOwner, SecretOwner, Vault } from '#domain/ports';
 
 const ALGORITHM = 'aes-256-gcm';
 const KEY_BYTES = 32;
@@ -68,6 +68,15 @@ const secretBinding = (owner: SecretOwner): string[] => [
   String(owner.secretVersion),
 ];
 
+const payloadBinding = (owner: PayloadOwner): string[] => [
+  'flo2 payload',
+  owner.tenantId,
+  String(owner.dataKeyVersion),
+  owner.kind,
+  owner.id,
+  String(owner.part),
+];
+
 /** `masterKey`: 32 bytes. Throws `RangeError` for any other length. */
 export const createVault = ({ masterKey }: { masterKey: Buffer }): Vault => {
   if (masterKey.length !== KEY_BYTES) throw new RangeError(`the master key must be ${KEY_BYTES} bytes`);
@@ -98,5 +107,9 @@ export const createVault = ({ masterKey }: { masterKey: Buffer }): Vault => {
       withDataKey(wrapped, owner, (dataKey) =>
         decrypt(dataKey, sealed, secretBinding(owner)).toString('utf8'),
       ),
+    sealPayload: (wrapped, owner, bytes) =>
+      withDataKey(wrapped, owner, (dataKey) => encrypt(dataKey, bytes, payloadBinding(owner))),
+    openPayload: (wrapped, owner, sealed) =>
+      withDataKey(wrapped, owner, (dataKey) => decrypt(dataKey, sealed, payloadBinding(owner))),
   };
 };

@@ -4,13 +4,13 @@ import type { AttemptId, ProviderKeyId } from '#contracts/ids';
 import type { FloError } from '#domain/errors';
 
 /** One attempt at a target; its number counts the request's attempts from 1. */
-export type AskedAttempt = { attemptId: AttemptId; attemptNumber: number; providerKeyId: ProviderKeyId };
+export type AskedAttempt = { attemptNumber: number; providerKeyId: ProviderKeyId };
 
 /**
  * `won`: this attempt is this worker's alone. `lost`: it is somebody else's, or nobody waits for the
  * request any more. `silent`: whoever decides did not answer and may come back.
  */
-export type Verdict = 'won' | 'lost' | 'silent';
+export type Verdict = { kind: 'won'; attemptId: AttemptId } | { kind: 'lost' } | { kind: 'silent' };
 
 /** Who may call: no provider is called for an attempt that was not won here. */
 export type AttemptGate = { win: (asked: AskedAttempt) => Promise<Verdict> };
@@ -30,7 +30,14 @@ export type AnswerSink = {
 
 /** The owner of one dispatched request. */
 export type RequestOwner = {
+  /** What the client sent. */
+  body: Uint8Array;
   gate: AttemptGate;
   /** For an attempt that was won. */
   openSink: (attemptNumber: number) => AnswerSink;
+  /**
+   * The run is over, for `reason` where it was ended from outside, whether or not a sink was told of an end.
+   * Resolves when what it was told is on its way.
+   */
+  close: (reason: unknown) => Promise<void> | void;
 };

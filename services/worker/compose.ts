@@ -1,6 +1,8 @@
 import { createConfigurationChanges } from '#nats/configuration-changes';
 import { provisionStreams } from '#nats/provision';
+import { createPayloadSeal } from '#postgres/payload-seal';
 import { createProviderCredentials } from '#postgres/provider-credentials';
+import { createWorkClaims } from '#postgres/work-claims';
 import { openNats, openPostgres, type ProcessContext } from '#runtime/connections';
 import type { Service } from '#runtime/service';
 import { createSystemMint, systemClock } from '#runtime/system';
@@ -17,6 +19,7 @@ type Configuration = Pick<
   | 'masterKey'
   | 'workerProviders'
   | 'workerConcurrency'
+  | 'workerQueuedConcurrency'
   | 'allowPrivateUpstreams'
   | 'connectTimeoutMs'
   | 'firstByteTimeoutMs'
@@ -33,12 +36,17 @@ export const composeWorker = async (
   const database = await openPostgres(context, { url: configuration.databaseUrl, role, poolMax: POOL_MAX });
   const connection = await openNats(context, { url: configuration.natsUrl, role });
   await provisionStreams(connection);
+  const vault = createVault({ masterKey: configuration.masterKey });
+  const configurationChanges = createConfigurationChanges(connection);
+  const { workerConcurrency: interactive, workerQueuedConcurrency: queued } = configuration;
   return createWorker({
     connection,
-    credentials: createProviderCredentials(database, createVault({ masterKey: configuration.masterKey })),
-    configurationChanges: createConfigurationChanges(connection),
+    credentials: createProviderCredentials(database, vault),
+    configurationChanges,
+    workClaims: createWorkClaims(database),
+    payloadSeal: createPayloadSeal({ database, vault, changes: configurationChanges, clock: systemClock }),
     providers: configuration.workerProviders,
-    concurrency: configuration.workerConcurrency,
+    concurrency: { interactive, async: queued, batch: queued },
     allowPrivateUpstreams: configuration.allowPrivateUpstreams,
     timeouts: {
       connectMs: configuration.connectTimeoutMs,

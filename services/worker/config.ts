@@ -8,6 +8,7 @@ export const WORKER_SETTINGS = {
   masterKey: required(SETTINGS.masterKey),
   workerProviders: SETTINGS.workerProviders,
   workerConcurrency: SETTINGS.workerConcurrency,
+  workerQueuedConcurrency: SETTINGS.workerQueuedConcurrency,
   connectTimeoutMs: SETTINGS.connectTimeoutMs,
   firstByteTimeoutMs: SETTINGS.firstByteTimeoutMs,
   idleTimeoutMs: SETTINGS.idleTimeoutMs,

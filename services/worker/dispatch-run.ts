@@ -4,7 +4,6 @@ import type { AttemptId, ProviderKeyId } from '#contracts/ids';
 import { reportedEvent } from '#domain/attempt-report';
 import { FloError } from '#domain/errors';
 import { firstByteBudgetMs, nextMove, type Move } from '#domain/failover';
-import type { IdMint } from '#domain/mint-id';
 import type { Clock, Logger, ProviderCredential, ProviderCredentials } from '#domain/ports';
 import type { UpstreamClient } from '#http/upstream-client';
 import type { AttemptEventPublisher } from '#nats/attempt-event-publisher';
@@ -24,7 +23,6 @@ export type DispatchRunDeps = {
   events: AttemptEventPublisher;
   queue: DispatchPublisher;
   clock: Clock;
-  mint: IdMint;
   random: () => number;
   logger: Logger;
 };
@@ -114,7 +112,7 @@ export class DispatchRun {
     try {
       return {
         credential,
-        translation: translateFor(this.#header, this.#received.dispatch.body, this.#step),
+        translation: translateFor(this.#header, this.#owner.body, this.#step),
       };
     } catch (error) {
       if (error instanceof FloError) return error;
@@ -131,19 +129,18 @@ export class DispatchRun {
 
   /** Wins the next attempt; null when nobody waits for the request, or another worker has it. */
   async #win(): Promise<Granted | null> {
-    const attemptId = this.#deps.mint.mint('att');
     const attemptNumber = this.#attempts + 1;
     const { gate, openSink } = this.#owner;
-    const verdict = await gate.win({ attemptId, attemptNumber, providerKeyId: this.#keyId() });
+    const verdict = await gate.win({ attemptNumber, providerKeyId: this.#keyId() });
     // Whoever is silent may come back: the message stays with the queue.
-    if (verdict === 'silent') return null;
+    if (verdict.kind === 'silent') return null;
     faultPoint('worker.granted');
     this.#acknowledge();
-    if (verdict === 'lost') return null;
+    if (verdict.kind === 'lost') return null;
     faultPoint('worker.acknowledged');
     this.#attempts = attemptNumber;
     this.#grantedAtMs = this.#deps.clock.nowMs();
-    return { attemptId, sink: openSink(attemptNumber) };
+    return { attemptId: verdict.attemptId, sink: openSink(attemptNumber) };
   }
 
   #acknowledge(): void {

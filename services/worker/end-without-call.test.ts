@@ -5,7 +5,7 @@ import { attemptEventOf, seededMint } from '#test/support/attempt-events';
 import type { AnswerSink, Verdict } from './attempt-ports.ts';
 import { endWithoutCall } from './end-without-call.ts';
 
-const mint = seededMint(7, 1_000);
+const attemptId = seededMint(7, 1_000).mint('att');
 const event = attemptEventOf();
 
 const end = async (verdict: Verdict, onWon?: () => void): Promise<string[]> => {
@@ -38,8 +38,9 @@ const end = async (verdict: Verdict, onWon?: () => void): Promise<string[]> => {
     {
       gate: { win: ({ attemptNumber }) => (did.push(`win ${attemptNumber}`), Promise.resolve(verdict)) },
       openSink: () => sink,
+      body: new Uint8Array(),
+      close: () => undefined,
     },
-    mint,
     new FloError('deadline_exceeded', 'Too late.'),
     ...(onWon === undefined ? [] : [() => void (onWon(), did.push('disposed'))]),
   );
@@ -47,14 +48,18 @@ const end = async (verdict: Verdict, onWon?: () => void): Promise<string[]> => {
 };
 
 it('tells the owner of a request whose attempt it has won, and takes the message off the queue', async () => {
-  expect(await end('won')).toEqual(['win 2', 'done', 'fail deadline_exceeded']);
+  expect(await end({ kind: 'won', attemptId })).toEqual(['win 2', 'done', 'fail deadline_exceeded']);
 });
 
 it('lets the caller dispose of the message otherwise', async () => {
-  expect(await end('won', () => undefined)).toEqual(['win 2', 'disposed', 'fail deadline_exceeded']);
+  expect(await end({ kind: 'won', attemptId }, () => undefined)).toEqual([
+    'win 2',
+    'disposed',
+    'fail deadline_exceeded',
+  ]);
 });
 
 it("drops what is another's, and leaves what nobody answers for", async () => {
-  expect(await end('lost')).toEqual(['win 2', 'done']);
-  expect(await end('silent')).toEqual(['win 2']);
+  expect(await end({ kind: 'lost' })).toEqual(['win 2', 'done']);
+  expect(await end({ kind: 'silent' })).toEqual(['win 2']);
 });

@@ -1,5 +1,4 @@
 import type { FloError } from '#domain/errors';
-import type { IdMint } from '#domain/mint-id';
 import type { ReceivedDispatch } from '#nats/dispatch-queue';
 import type { RequestOwner } from './attempt-ports.ts';
 
@@ -11,17 +10,15 @@ import type { RequestOwner } from './attempt-ports.ts';
 export const endWithoutCall = async (
   received: ReceivedDispatch,
   owner: RequestOwner,
-  mint: IdMint,
   error: FloError,
   onWon: () => Promise<void> | void = received.done,
 ): Promise<void> => {
   const { plan, step, firstAttempt } = received.dispatch.header;
   const providerKeyId = plan.steps[step]?.providerKeyIds[0];
   if (providerKeyId === undefined) return received.done();
-  const asked = { attemptId: mint.mint('att'), attemptNumber: firstAttempt, providerKeyId };
-  const verdict = await owner.gate.win(asked);
-  if (verdict === 'silent') return;
-  if (verdict === 'lost') return received.done();
+  const verdict = await owner.gate.win({ attemptNumber: firstAttempt, providerKeyId });
+  if (verdict.kind === 'silent') return;
+  if (verdict.kind === 'lost') return received.done();
   await onWon();
   owner.openSink(firstAttempt).fail(error, null);
 };

@@ -11,7 +11,8 @@ const SILENT_BEATS_MAX = 3;
 export type RequestInHand = {
   requestId: RequestId;
   step: number;
-  ingressId: string;
+  /** Null for work that no connection waits for. */
+  ingressId: string | null;
   abort: RequestAbort;
   /** The running attempt's writer, which takes the client's credit. */
   writer: CoalescingWriter | null;
@@ -45,7 +46,7 @@ export class RequestsInHand {
   }
 
   /** Null while this step of the request is in hand already: the queue delivered it twice. */
-  take(requestId: RequestId, step: number, ingressId: string): RequestInHand | null {
+  take(requestId: RequestId, step: number, ingressId: string | null): RequestInHand | null {
     const steps = this.#requests.get(requestId) ?? [];
     if (steps.some((known) => known.step === step)) return null;
     const request: RequestInHand = { requestId, step, ingressId, abort: new RequestAbort(), writer: null };
@@ -74,6 +75,14 @@ export class RequestsInHand {
     }
   }
 
+  /** Whether any of it is of a lane that no connection waits for. */
+  holdsWork(): boolean {
+    for (const steps of this.#requests.values()) {
+      if (steps.some(({ ingressId }) => ingressId === null)) return true;
+    }
+    return false;
+  }
+
   /** Resolves when nothing is in hand. */
   empty(): Promise<void> {
     if (this.#requests.size === 0) return Promise.resolve();
@@ -87,7 +96,13 @@ export class RequestsInHand {
   }
 
   async #beat(line: WorkerLine): Promise<void> {
-    const byIngress = Map.groupBy([...this.#requests.values()].flat(), ({ ingressId }) => ingressId);
+    const byIngress = new Map<string, RequestInHand[]>();
+    for (const request of [...this.#requests.values()].flat()) {
+      if (request.ingressId === null) continue;
+      const others = byIngress.get(request.ingressId);
+      if (others === undefined) byIngress.set(request.ingressId, [request]);
+      else others.push(request);
+    }
     for (const ingressId of this.#silentBeats.keys()) {
       if (!byIngress.has(ingressId)) this.#silentBeats.delete(ingressId);
     }

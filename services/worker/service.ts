@@ -1,22 +1,28 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 import { DELIVERIES_TRIED_MAX } from '#contracts/subjects';
-import type { ProviderId } from '#contracts/vocabulary';
+import type { Lane, ProviderId } from '#contracts/vocabulary';
 import { FloError } from '#domain/errors';
 import type { IdMint } from '#domain/mint-id';
 import type { Clock, ConfigurationChanges, Logger, ProviderCredentials } from '#domain/ports';
+import type { PayloadSeal, WorkClaims } from '#domain/work-ports';
 import { createUpstreamClient } from '#http/upstream-client';
 import { createAttemptEventPublisher } from '#nats/attempt-event-publisher';
-import { createDispatchPublisher, openDispatchSource, type ReceivedDispatch } from '#nats/dispatch-queue';
-import { openWorkerLine, type WorkerLine } from '#nats/worker-line';
+import { createDispatchPublisher, type ReceivedDispatch } from '#nats/dispatch-queue';
+import { createWorkResultPublisher } from '#nats/work-results';
+import { openWorkerLine } from '#nats/worker-line';
 import { faultPoint } from '#runtime/fault-point';
 import { abortError } from './attempt-limits.ts';
+import type { RequestOwner } from './attempt-ports.ts';
 import { burialLoop } from './burial-loop.ts';
+import { ClaimBatcher } from './claim-batcher.ts';
 import { cacheCredentials } from './credential-cache.ts';
 import { DispatchRun, type DispatchRunDeps } from './dispatch-run.ts';
 import { endWithoutCall } from './end-without-call.ts';
 import { interactiveOwner } from './interactive-owner.ts';
-import { pull, Slots } from './pull-loop.ts';
+import { readLanes, type Reception } from './lanes.ts';
 import { RequestsInHand } from './requests-in-hand.ts';
+import { startWorkBeat } from './work-beat.ts';
+import { claimWork } from './work-owner.ts';
 
 export type WorkerDeps = {
   connection: NatsConnection;
@@ -24,8 +30,10 @@ export type WorkerDeps = {
   configurationChanges: ConfigurationChanges;
   /** Whose subjects it reads. */
   providers: readonly ProviderId[];
-  /** Calls at once, for each provider. */
-  concurrency: number;
+  workClaims: WorkClaims;
+  payloadSeal: PayloadSeal;
+  /** Calls at once, for each provider and lane. */
+  concurrency: Readonly<Record<Lane, number>>;
   allowPrivateUpstreams: boolean;
   timeouts: { connectMs: number; firstByteMs: number; idleMs: number };
   /** How long a stop lets calls finish. */
@@ -56,9 +64,6 @@ const refusalOf = (received: ReceivedDispatch, nowMs: number): Refusal | null =>
   };
 };
 
-/** Two, so that one waits for work while the other hands out what came. */
-const PULLS_PER_PROVIDER = 2;
-
 export const createWorker = (deps: WorkerDeps): Worker => {
   const { connection, clock, mint, logger, configurationChanges } = deps;
   const workerId = mint.mint('wrk');
@@ -68,7 +73,7 @@ export const createWorker = (deps: WorkerDeps): Worker => {
   let finish: (() => Promise<void>) | null = null;
 
   const handleWith =
-    (run: DispatchRunDeps, line: WorkerLine) =>
+    (run: DispatchRunDeps, receive: Reception) =>
     async (received: ReceivedDispatch): Promise<void> => {
       faultPoint('worker.fetched');
       const { header } = received.dispatch;
@@ -77,17 +82,21 @@ export const createWorker = (deps: WorkerDeps): Worker => {
       if (step === undefined) return received.done();
       const request = requests.take(requestId, header.step, ingressId);
       if (request === null) return;
+      let owner: RequestOwner | null = null;
       try {
-        const owner = interactiveOwner(line, workerId, header, step);
+        owner = await receive(received, step);
+        if (owner === null) return;
         const refusal = refusalOf(received, clock.nowMs());
         if (refusal !== null) {
           logger.warn({ requestId, code: refusal.error.code }, 'a request was ended before a call');
-          return await endWithoutCall(received, owner, mint, refusal.error, refusal.dispose);
+          return await endWithoutCall(received, owner, refusal.error, refusal.dispose);
         }
         request.abort.startDeadline(deadlineAtMs - clock.nowMs());
         await new DispatchRun(run, received, step, request, owner).run();
+        await owner.close(request.abort.signal.reason);
       } catch (error) {
         logger.error({ requestId, err: error }, 'a request failed inside the worker');
+        await owner?.close(error);
       } finally {
         requests.drop(request);
       }
@@ -115,26 +124,32 @@ export const createWorker = (deps: WorkerDeps): Worker => {
         events,
         queue: createDispatchPublisher(connection),
         clock,
-        mint,
         random: Math.random,
         logger,
       };
-      const handle = handleWith(run, line);
-      const loops: Promise<void>[] = [burialLoop({ connection, signal: stopping.signal, logger })];
-      for (const provider of deps.providers) {
-        const slots = new Slots(deps.concurrency);
-        const source = await openDispatchSource({
-          connection,
-          lane: 'interactive',
-          provider,
-          onUnreadable: (reason) => logger.error({ provider, reason }, 'a queued message was unreadable'),
-        });
-        for (let loop = 0; loop < PULLS_PER_PROVIDER; loop += 1) {
-          const onReachable = (now: boolean): void => void reachable.set(`${provider}.${loop}`, now);
-          onReachable(true);
-          loops.push(pull({ source, slots, handle, signal: stopping.signal, logger, onReachable }));
+      const results = createWorkResultPublisher(connection, logger);
+      const claims = new ClaimBatcher({ claims: deps.workClaims, workerId, logger, signal: stopping.signal });
+      const work = { claims, results, seal: deps.payloadSeal, clock, mint, random: Math.random, logger };
+      const beat = startWorkBeat(deps.workClaims, workerId, requests, logger);
+      const interactive = handleWith(run, async (received, step) => {
+        const { ingressId } = received.dispatch.header;
+        if (ingressId !== null) {
+          return interactiveOwner({ line, workerId, mint }, ingressId, received.dispatch, step);
         }
-      }
+        received.done();
+        return null;
+      });
+      const queued = handleWith(run, (received, step) => claimWork(work, received, step));
+      const lanes = await readLanes({
+        connection,
+        providers: deps.providers,
+        concurrency: deps.concurrency,
+        handle: (received, lane) => (lane === 'interactive' ? interactive(received) : queued(received)),
+        signal: stopping.signal,
+        logger,
+        onReachable: (source, now) => void reachable.set(source, now),
+      });
+      const loops = [...lanes, burialLoop({ connection, signal: stopping.signal, logger })];
       finish = async () => {
         stopping.abort();
         const abortAll = setTimeout(() => requests.abortAll(), deps.drainMs);
@@ -143,7 +158,8 @@ export const createWorker = (deps: WorkerDeps): Worker => {
         await requests.empty();
         clearTimeout(abortAll);
         requests.stop();
-        await events.flushed();
+        await Promise.all([events.flushed(), results.flushed()]);
+        await beat.stop();
         await line.close();
         await upstream.close();
       };

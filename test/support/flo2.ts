@@ -65,6 +65,7 @@ export const startAll = async (options: StartOptions): Promise<RunningFlo2> => {
         allowPrivateUpstreams: true,
         workerProviders: [...PROVIDER_IDS],
         workerConcurrency: 256,
+        workerQueuedConcurrency: 128,
         bodyLimitBytes: 7 * 1024 * 1024,
         requestTimeoutMs: 30_000,
         connectTimeoutMs: 5_000,

@@ -1,0 +1,29 @@
+import { z } from 'zod';
+import { wireError } from './attempt-line.ts';
+import { tenantId, workItemId } from './ids.ts';
+import { providerId } from './vocabulary.ts';
+
+/**
+ * What a worker says came of a work item, for the stream `RES`. Of an answer the body follows the header,
+ * sealed under the tenant's data key of that version. `again` gives the item back to the feeder, for a wait
+ * that is too long to hold a slot.
+ */
+export const workResultHeader = z.object({
+  version: z.literal(1),
+  workItemId,
+  tenantId,
+  /** The item's attempts so far. */
+  attempts: z.int().positive(),
+  provider: providerId,
+  model: z.string(),
+  upstreamRequestId: z.string().nullable(),
+  /** Unix milliseconds. */
+  endedAtMs: z.int().nonnegative(),
+  outcome: z.discriminatedUnion('kind', [
+    z.object({ kind: z.literal('answered'), status: z.int(), dataKeyVersion: z.int().positive() }),
+    z.object({ kind: z.literal('failed'), error: wireError }),
+    z.object({ kind: z.literal('again'), error: wireError, notBeforeMs: z.int().nonnegative() }),
+  ]),
+});
+export type WorkResultHeader = z.infer<typeof workResultHeader>;
+export type WorkResult = { header: WorkResultHeader; body: Uint8Array };

@@ -1,0 +1,76 @@
+/** What the lanes of queued work ask of their store; `libs/domain/work-item.ts` has the rules. */
+import { z } from 'zod';
+import { attribution } from '#contracts/attribution';
+import { attemptId, providerKeyId, type ProviderKeyId, type TenantId, type WorkItemId } from '#contracts/ids';
+import { providerId, type Lane } from '#contracts/vocabulary';
+import type { WorkResult } from '#contracts/work-result';
+import type { PayloadOwner } from './ports.ts';
+
+export type QueuedLane = Exclude<Lane, 'interactive'>;
+
+/** What an item was asked with, beside its body. */
+export const workOptions = z.object({
+  attribution,
+  forwardedHeaders: z.record(z.string(), z.string()),
+  dropInexpressible: z.boolean(),
+});
+export type WorkOptions = z.infer<typeof workOptions>;
+
+/** The attempt under way, as it is stored with its item. */
+export const workClaim = z.object({
+  attemptId,
+  step: z.int().nonnegative(),
+  provider: providerId,
+  model: z.string(),
+  providerKeyId,
+  route: z.string().nullable(),
+  /** Unix milliseconds. */
+  claimedAtMs: z.int().nonnegative(),
+});
+export type WorkClaim = z.infer<typeof workClaim>;
+
+export type SealedBytes = { dataKeyVersion: number; sealed: Uint8Array };
+
+export type AskedClaim = { id: WorkItemId; attempt: number; claim: WorkClaim };
+
+/** What workers ask. All reject with the driver's error when the store is down. */
+export type WorkClaims = {
+  /** The compare-and-set of each attempt, all in one go: resolves to the bodies of those that were won. */
+  claim: (workerId: string, asked: readonly AskedClaim[]) => Promise<Map<WorkItemId, SealedBytes>>;
+  /** Says that the worker lives; resolves to what it holds and should give up. */
+  beat: (workerId: string) => Promise<WorkItemId[]>;
+  /** Takes the worker from the list of those that could be lost. */
+  leave: (workerId: string) => Promise<void>;
+};
+
+/** Seals payloads under their tenant's data key; what is sealed for one place opens in no other. */
+export type PayloadPlace = Omit<PayloadOwner, 'dataKeyVersion'>;
+export type PayloadSeal = {
+  /** Rejects when the tenant, and with it its key, is gone. */
+  seal: (place: PayloadPlace, bytes: Uint8Array) => Promise<SealedBytes>;
+  /** Rejects when the key is gone, or the bytes were changed or moved. */
+  open: (place: PayloadPlace, sealed: SealedBytes) => Promise<Buffer>;
+};
+
+export type ReceivedResult = {
+  result: WorkResult;
+  /** May be lost on its way: the result comes again then. */
+  ack: () => void;
+  retryLater: () => void;
+};
+
+/** An item that has reached a terminal state just now. */
+export type EndedItem = { id: WorkItemId; tenantId: TenantId; batchId: string | null };
+
+/** Whose work waits, and for what. */
+export type WorkFlow = {
+  lane: QueuedLane;
+  tenantId: TenantId;
+  requestedModel: string;
+  team: string;
+  feature: string;
+};
+
+export type LostAttempt = { id: WorkItemId; workerId: string; claim: WorkClaim; attempt: number };
+
+export type ProviderKeyInUse = { providerKeyId: ProviderKeyId; model: string };
