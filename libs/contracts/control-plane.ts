@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { TAG_KEY_LENGTH_MAX, LABEL_LENGTH_MAX, tags } from './attribution.ts';
 import { TARGETS_MAX } from './dispatch.ts';
 import { providerKeyId } from './ids.ts';
-import { PROVIDER_IDS } from './vocabulary.ts';
+import { COMPATIBLE_DIALECTS, PROVIDER_IDS } from './vocabulary.ts';
 
 export const NAME_LENGTH_MAX = 128;
 /** Of one tenant; all of them are held in memory where requests are admitted. */
@@ -23,10 +23,9 @@ const name = z.string().trim().min(1).max(NAME_LENGTH_MAX).refine(withoutNul, 'm
 const label = z.string().min(1).max(LABEL_LENGTH_MAX).refine(withoutNul, 'must be text without NUL');
 const globs = z.array(z.string().min(1).max(GLOB_LENGTH_MAX).refine(withoutNul)).min(1).max(GLOBS_MAX);
 
-/** The others that the interface names have no codec yet. */
-const provider = z.enum(PROVIDER_IDS, {
-  error: `must be one of ${PROVIDER_IDS.join(', ')}; others are not served yet`,
-});
+const provider = z.enum(PROVIDER_IDS, { error: `must be one of ${PROVIDER_IDS.join(', ')}` });
+
+const dialect = z.enum(COMPATIBLE_DIALECTS, { error: `must be one of ${COMPATIBLE_DIALECTS.join(', ')}` });
 
 /** One line of visible ASCII: it goes into a header. */
 const secret = z
@@ -40,8 +39,10 @@ const baseUrl = z
   .max(2_048)
   .refine((text) => {
     const url = URL.parse(text);
-    return url !== null && /^https?:$/.test(url.protocol) && !/[?#]/.test(url.href);
-  }, 'must be a URL such as https://api.example.com/v1, without query')
+    if (url === null || !/^https?:$/.test(url.protocol) || url.href.includes('#')) return false;
+    const query = [...url.searchParams.keys()];
+    return url.href.includes('?') ? query.join() === 'api-version' : true;
+  }, 'must be a URL such as https://api.example.com/v1, with no query but Azure\'s "api-version"')
   .transform((text) => new URL(text).href.replace(/\/+$/, ''));
 
 /** Weights by name of a team or feature. */
@@ -65,6 +66,8 @@ const limits = z.strictObject({ requests_per_minute: limit, tokens_per_minute: l
 const providerKeySettings = {
   name,
   base_url: baseUrl.nullable(),
+  /** Which server an `openai_compatible` one is, where its host does not tell. */
+  dialect: dialect.nullable(),
   models: globs.nullable(),
   weight: z.int().min(1).max(WEIGHT_MAX),
   account: label.nullable(),
@@ -77,6 +80,7 @@ export const providerKeyBody = z.strictObject({
   secret,
   ...providerKeySettings,
   base_url: providerKeySettings.base_url.default(null),
+  dialect: providerKeySettings.dialect.default(null),
   models: providerKeySettings.models.default(null),
   weight: providerKeySettings.weight.default(1),
   account: providerKeySettings.account.default(null),

@@ -40,6 +40,8 @@ export const usage = z.object({
   reasoning: tokenCount.optional(),
   /** The tier the provider says it served, in the provider's own word. */
   serviceTier: z.string().optional(),
+  /** How often tools ran on the provider's side, by its name of the tool (`web_search`); charged by the call. */
+  serverToolCalls: z.record(z.string(), tokenCount).optional(),
   /** The provider's own usage object, unchanged. */
   raw: z.unknown().optional(),
 });

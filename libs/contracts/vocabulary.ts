@@ -24,9 +24,29 @@ export const surfaceId = z.enum(SURFACE_IDS);
 export type SurfaceId = z.infer<typeof surfaceId>;
 
 /** Providers with a codec in `libs/providers`; the registry there holds one entry for each. */
-export const PROVIDER_IDS = ['openai', 'anthropic'] as const;
+export const PROVIDER_IDS = [
+  'openai',
+  'anthropic',
+  'mistral',
+  'groq',
+  'openrouter',
+  'openai_compatible',
+] as const;
 export const providerId = z.enum(PROVIDER_IDS);
 export type ProviderId = z.infer<typeof providerId>;
+
+/** What an `openai_compatible` server is: how it differs from OpenAI. `openai` is one that does not. */
+export const COMPATIBLE_DIALECTS = [
+  'openai',
+  'azure',
+  'deepseek',
+  'xai',
+  'together',
+  'vllm',
+  'ollama',
+] as const;
+export const compatibleDialect = z.enum(COMPATIBLE_DIALECTS);
+export type CompatibleDialect = z.infer<typeof compatibleDialect>;
 
 /** Lanes of the queue, most urgent first. */
 export const LANES = ['interactive', 'async', 'batch'] as const;

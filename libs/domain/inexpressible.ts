@@ -26,12 +26,24 @@ export class Inexpressible {
   param(name: string): void {
     const param = name.slice(0, PARAM_LENGTH_MAX);
     if (!this.#drop) throw new FloError('invalid_request', `${param}: ${ADVICE}`, { param });
-    if (this.#dropped.size < DROPPED_MAX) this.#dropped.add(param);
+    this.#note(param);
+  }
+
+  /**
+   * A field of the canonical form that changes no answer, such as what to keep in a cache: it is left out
+   * whether or not the client asked for leniency, and the client is told.
+   */
+  hint(name: string): void {
+    this.#note(this.#paramOf(name).slice(0, PARAM_LENGTH_MAX));
   }
 
   /** A field of the canonical form (`topK`, `reasoning.budgetTokens`). Throws like `param`. */
   field(name: string): void {
     this.param(this.#paramOf(name));
+  }
+
+  #note(param: string): void {
+    if (this.#dropped.size < DROPPED_MAX) this.#dropped.add(param);
   }
 
   /** The names of what was dropped so far, in the client's terms. */

@@ -5,7 +5,7 @@ import type { ConfigurationChange } from '#contracts/configuration-change';
 import type { RequestPlan } from '#contracts/dispatch';
 import type { RateLimitReading } from '#contracts/rate-limit-reading';
 import type { Reservation } from '#contracts/reservation';
-import type { Lane, ProviderId } from '#contracts/vocabulary';
+import type { Lane, ProviderId, CompatibleDialect } from '#contracts/vocabulary';
 import type { ApiKey } from './api-key.ts';
 import type { FloError } from './errors.ts';
 import type { Pricing } from './price.ts';
@@ -36,6 +36,8 @@ export type ProviderCredential = {
   secret: string;
   /** Null for the provider's own address. */
   baseUrl: string | null;
+  /** Which server an `openai_compatible` one is; null where its host tells, or nothing does. */
+  dialect: CompatibleDialect | null;
 };
 
 /** Opens a tenant's provider key; only workers hold one of these. */

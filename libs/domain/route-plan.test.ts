@@ -19,7 +19,7 @@ const key = (provider: ProviderId, changes: Partial<RoutableProviderKey> = {}): 
 
 const OPENAI = key('openai');
 const ANTHROPIC = key('anthropic');
-const LISTED: Record<ProviderId, string[]> = {
+const LISTED: Partial<Record<ProviderId, string[]>> = {
   openai: ['gpt-4o-mini', 'shared'],
   anthropic: ['claude-haiku-4-5', 'shared'],
 };
@@ -46,8 +46,8 @@ const inputOf = (
     shares: { teams: {}, features: {} },
   },
   apiKey: { models: changes.models ?? null },
-  isListed: (provider: ProviderId, name: string) => LISTED[provider].includes(name),
-  listedModels: (provider: ProviderId) => LISTED[provider],
+  isListed: (provider: ProviderId, name: string) => LISTED[provider]?.includes(name) ?? false,
+  listedModels: (provider: ProviderId) => LISTED[provider] ?? [],
   random: changes.random ?? (() => 0.5),
 });
 

@@ -11,6 +11,7 @@ export const createProviderCredentials = ({ query }: Database, vault: Vault): Pr
       .select({
         provider: providerKey.provider,
         baseUrl: providerKey.baseUrl,
+        dialect: providerKey.dialect,
         sealed: providerKey.sealed,
         dataKeyVersion: providerKey.dataKeyVersion,
         secretVersion: providerKey.secretVersion,
@@ -34,9 +35,9 @@ export const createProviderCredentials = ({ query }: Database, vault: Vault): Pr
         ),
       );
     if (row === undefined) return null;
-    const { dataKeyVersion, secretVersion, baseUrl } = row;
+    const { dataKeyVersion, secretVersion, baseUrl, dialect } = row;
     const owner = { tenantId, dataKeyVersion, providerKeyId: id, secretVersion };
     const secret = vault.open(row.wrapped, owner, row.sealed);
-    return { id, tenantId, provider: providerId.parse(row.provider), secret, baseUrl };
+    return { id, tenantId, provider: providerId.parse(row.provider), secret, baseUrl, dialect };
   },
 });

@@ -1,6 +1,6 @@
 import { and, asc, eq, gt, isNull, sql } from 'drizzle-orm';
 import type { ProviderKeyId, TenantId } from '#contracts/ids';
-import { providerId, type ProviderId } from '#contracts/vocabulary';
+import { providerId, type CompatibleDialect, type ProviderId } from '#contracts/vocabulary';
 import type { ApiKeyLimits } from '#domain/api-key';
 import type { Database } from './database.ts';
 import { providerKey } from './schema/tenancy.ts';
@@ -13,6 +13,7 @@ export type StoredProviderKey = {
   name: string;
   last4: string;
   baseUrl: string | null;
+  dialect: CompatibleDialect | null;
   models: string[] | null;
   weight: number;
   account: string | null;
@@ -28,7 +29,7 @@ export type SealedSecret = { sealed: Buffer; dataKeyVersion: number; secretVersi
 
 export type ProviderKeySettings = Pick<
   StoredProviderKey,
-  'name' | 'baseUrl' | 'models' | 'weight' | 'account' | 'limits' | 'upstreamKeyId'
+  'name' | 'baseUrl' | 'dialect' | 'models' | 'weight' | 'account' | 'limits' | 'upstreamKeyId'
 >;
 
 const columns = {
@@ -37,6 +38,7 @@ const columns = {
   name: providerKey.name,
   last4: providerKey.last4,
   baseUrl: providerKey.baseUrl,
+  dialect: providerKey.dialect,
   models: providerKey.models,
   weight: providerKey.weight,
   account: providerKey.account,

@@ -19,6 +19,19 @@ export const textOf = (value: unknown): string | null => (typeof value === 'stri
 export const countOf = (value: unknown): number | null =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : null;
 
+/** A number that is one; null for what is none. */
+export const numberOf = (value: unknown): number | null =>
+  typeof value === 'number' && Number.isFinite(value) ? value : null;
+
+/** The value of a text that may be no JSON at all; undefined for what is none. */
+export const readJson = (text: string): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+};
+
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
 /** Throws `FloError` `malformed_answer` for what is no JSON object. */

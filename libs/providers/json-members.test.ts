@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { findJsonMember, replaceJsonMembers } from './json-members.ts';
+import { findJsonMember, removeJsonMembers, renameJsonMembers, replaceJsonMembers } from './json-members.ts';
 
 const replace = (text: string, members: Record<string, unknown>): string =>
   Buffer.from(replaceJsonMembers(Buffer.from(text), members)).toString('utf8');
@@ -68,5 +68,32 @@ describe('findJsonMember', () => {
 
   it('does not look inside other members', () => {
     expect(find('{"c":{"a":1}}')).toBe(null);
+  });
+});
+
+describe('renameJsonMembers', () => {
+  const rename = (text: string): string =>
+    Buffer.from(renameJsonMembers(Buffer.from(text), { a: 'z' })).toString('utf8');
+
+  it('leaves every other byte as it was', () => {
+    expect(rename('{ "b":{"a":1}, "a" : 1e400 }')).toBe('{ "b":{"a":1}, "z" : 1e400 }');
+    expect(rename('{"b":1}')).toBe('{"b":1}');
+  });
+
+  it('does not make two members of one name', () => {
+    expect(rename('{"a":1,"z":2}')).toBe('{"a":1,"z":2}');
+  });
+});
+
+describe('removeJsonMembers', () => {
+  it('leaves the values of all others as they were written', () => {
+    const text = '{ "a":1, "b" : {"a": 1e400},"a":2 , "c":[ ] }';
+    expect(Buffer.from(removeJsonMembers(Buffer.from(text), ['a'])).toString('utf8')).toBe(
+      '{"b" : {"a": 1e400},"c":[ ]}',
+    );
+    expect(Buffer.from(removeJsonMembers(Buffer.from('{"a":1}'), ['a'])).toString('utf8')).toBe('{}');
+    expect(Buffer.from(removeJsonMembers(Buffer.from('{ "b":1 }'), ['a'])).toString('utf8')).toBe(
+      '{ "b":1 }',
+    );
   });
 });

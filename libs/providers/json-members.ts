@@ -59,7 +59,7 @@ const skipValue = (body: Uint8Array, from: number): number => {
 const startOf = (body: Uint8Array): number =>
   body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf ? 3 : 0;
 
-type Member = { name: string; valueStart: number; valueEnd: number };
+type Member = { name: string; nameStart: number; nameEnd: number; valueStart: number; valueEnd: number };
 
 const readMembers = (body: Uint8Array): { members: Member[]; end: number } => {
   const members: Member[] = [];
@@ -67,14 +67,15 @@ const readMembers = (body: Uint8Array): { members: Member[]; end: number } => {
   if (body[index] !== OPEN_BRACE) throw new SyntaxError('the body is no JSON object');
   index = skipSpace(body, index + 1);
   while (index < body.length && body[index] !== CLOSE_BRACE) {
+    const nameStart = index;
     const nameEnd = skipString(body, index);
-    const name: unknown = JSON.parse(Buffer.from(body.subarray(index, nameEnd)).toString('utf8'));
+    const name: unknown = JSON.parse(Buffer.from(body.subarray(nameStart, nameEnd)).toString('utf8'));
     index = skipSpace(body, nameEnd);
     if (typeof name !== 'string' || body[index] !== COLON)
       throw new SyntaxError('the body is no JSON object');
     const valueStart = skipSpace(body, index + 1);
     const valueEnd = skipValue(body, valueStart);
-    members.push({ name, valueStart, valueEnd });
+    members.push({ name, nameStart, nameEnd, valueStart, valueEnd });
     index = skipSpace(body, valueEnd);
     if (body[index] === COMMA) index = skipSpace(body, index + 1);
   }
@@ -119,4 +120,33 @@ export const replaceJsonMembers = (
   }
   pieces.push(body.subarray(copiedTo));
   return Buffer.concat(pieces);
+};
+
+/** Members get another name, unless one of that name is there already. The body is as `replaceJsonMembers` takes it. */
+export const renameJsonMembers = (body: Uint8Array, names: Readonly<Record<string, string>>): Uint8Array => {
+  const { members } = readMembers(body);
+  const taken = new Set(members.map(({ name }) => name));
+  const pieces: Uint8Array[] = [];
+  let copiedTo = 0;
+  for (const { name, nameStart, nameEnd } of members) {
+    const wanted = Object.hasOwn(names, name) ? names[name] : undefined;
+    if (wanted === undefined || taken.has(wanted)) continue;
+    pieces.push(body.subarray(copiedTo, nameStart), Buffer.from(JSON.stringify(wanted)));
+    copiedTo = nameEnd;
+  }
+  if (copiedTo === 0) return body;
+  pieces.push(body.subarray(copiedTo));
+  return Buffer.concat(pieces);
+};
+
+/** The body without these members. It is as `replaceJsonMembers` takes it. */
+export const removeJsonMembers = (body: Uint8Array, names: readonly string[]): Uint8Array => {
+  const { members } = readMembers(body);
+  if (!members.some(({ name }) => names.includes(name))) return body;
+  const kept = members.filter(({ name }) => !names.includes(name));
+  const pieces = kept.flatMap(({ nameStart, valueEnd }, index) => [
+    Buffer.from(index === 0 ? '' : ','),
+    body.subarray(nameStart, valueEnd),
+  ]);
+  return Buffer.concat([Buffer.from('{'), ...pieces, Buffer.from('}')]);
 };

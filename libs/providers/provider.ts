@@ -1,8 +1,9 @@
 import type { EmbeddingRequest, EmbeddingResponse } from '#contracts/embedding';
 import type { ChatRequest, ChatResponse, FinishReason, StreamPart } from '#contracts/inference';
+import type { RateLimitReading } from '#contracts/rate-limit-reading';
 import type { TokenCountResponse } from '#contracts/token-count';
 import type { Usage } from '#contracts/usage';
-import type { ProviderId, SurfaceId } from '#contracts/vocabulary';
+import type { Operation, ProviderId, SurfaceId } from '#contracts/vocabulary';
 import type { FloError } from '#domain/errors';
 import type { Inexpressible } from '#domain/inexpressible';
 import type { SseEvent } from './sse.ts';
@@ -97,16 +98,48 @@ export type TokenCountWire = WireBase & {
 
 export type Wire = ChatWire | EmbeddingWire | TokenCountWire;
 
+/** A model as the provider lists it. Null is what it does not tell. */
+export type ListedModel = {
+  id: string;
+  /** The tokens of a prompt, or of prompt and answer together where the provider has one window for both. */
+  contextWindowTokens: number | null;
+  maxOutputTokens: number | null;
+  /** What it can be asked for; null where the list says nothing of it. */
+  capabilities: ModelCapabilities | null;
+};
+
+/** An absent member is one the provider says nothing of. */
+export type ModelCapabilities = {
+  operations?: readonly Operation[];
+  imageInput?: boolean;
+  tools?: boolean;
+  structuredOutput?: boolean;
+  reasoning?: boolean;
+};
+
+/** Lists the models that a key may use. */
+export type ModelList = {
+  /** Relative to the base URL; `cursor` is what an earlier page gave. */
+  path: (cursor: string | null) => string;
+  headers: Record<string, string>;
+  /** Throws `FloError` `malformed_answer`. `next` is null on the last page. */
+  decode: (body: Uint8Array) => { models: ListedModel[]; next: string | null };
+};
+
 /** A provider of models and the wires it speaks; of each operation the first is the one translated to. */
 export type Provider = {
   id: ProviderId;
+  /** What the path of every call is put behind. */
   baseUrl: string;
   authorize: (secret: string) => Record<string, string>;
   /** A GET that costs nothing and that only a valid key may make; relative to the base URL. */
   keyCheck: { path: string; headers: Record<string, string> };
+  models: ModelList;
   wires: readonly Wire[];
   decodeError: (failure: UpstreamFailure) => FloError;
   readRequestId: (headers: UpstreamHeaders) => string | null;
   /** Whether all of an answer is charged even where the caller breaks it off: it is then read on to its usage. */
   chargesAfterCancel: boolean;
+  /** What an answer, a refusal too, tells of the key's limits; empty where it tells nothing. */
+  readRateLimits: (headers: UpstreamHeaders, nowMs: number) => RateLimitReading[];
 };

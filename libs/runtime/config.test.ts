@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { PROVIDER_IDS } from '#contracts/vocabulary';
 import { ConfigurationError, readConfiguration, required } from './config.ts';
 import { SETTINGS } from './settings.ts';
 
@@ -26,7 +27,7 @@ describe('readConfiguration', () => {
     expect(readConfiguration(settings, {})).toEqual({
       port: 8080,
       host: '127.0.0.1',
-      providers: ['openai', 'anthropic'],
+      providers: [...PROVIDER_IDS],
       healthPort: null,
       allowPrivateUpstreams: false,
     });

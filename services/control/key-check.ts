@@ -1,7 +1,6 @@
-import type { ProviderId } from '#contracts/vocabulary';
 import { FloError } from '#domain/errors';
 import type { UpstreamClient } from '#http/upstream-client';
-import { providerOf } from '#providers/registry';
+import { providerFor, type ProviderAddress } from '#providers/registry';
 
 const TIMEOUT_MS = 10_000;
 
@@ -13,14 +12,14 @@ export type KeyCheck = { accepted: boolean; upstreamStatus: number };
  */
 export const checkProviderKey = async (
   upstream: UpstreamClient,
-  key: { provider: ProviderId; secret: string; baseUrl: string | null },
+  key: ProviderAddress & { secret: string },
 ): Promise<KeyCheck> => {
-  const provider = providerOf(key.provider);
+  const provider = providerFor(key);
   const signal = AbortSignal.timeout(TIMEOUT_MS);
   const answer = await upstream
     .send({
       method: 'GET',
-      url: (key.baseUrl ?? provider.baseUrl) + provider.keyCheck.path,
+      url: provider.baseUrl + provider.keyCheck.path,
       headers: { ...provider.keyCheck.headers, ...provider.authorize(key.secret) },
       signal,
     })

@@ -10,6 +10,7 @@ import type { AttemptEventPublisher } from '#nats/attempt-event-publisher';
 import type { DispatchPublisher, ReceivedDispatch } from '#nats/dispatch-queue';
 import { faultPoint } from '#runtime/fault-point';
 import type { AnswerSink, RequestOwner } from './attempt-ports.ts';
+import { providerFor } from '#providers/registry';
 import { CoalescingWriter } from './coalescing-writer.ts';
 import type { RequestInHand } from './requests-in-hand.ts';
 import { translateFor, type Translation } from './translation.ts';
@@ -110,9 +111,10 @@ export class DispatchRun {
     }
     if (credential === null) return new FloError('permission', 'The registered provider key was removed.');
     try {
+      const target = { provider: providerFor(credential), model: this.#step.model };
       return {
         credential,
-        translation: translateFor(this.#header, this.#owner.body, this.#step),
+        translation: translateFor(this.#header, this.#owner.body, target),
       };
     } catch (error) {
       if (error instanceof FloError) return error;

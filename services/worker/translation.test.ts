@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { DispatchHeader } from '#contracts/dispatch';
+import { providerOf } from '#providers/registry';
 import { wrapSeal } from '#surfaces/seal-text';
 import { translateFor } from './translation.ts';
 
@@ -13,7 +14,7 @@ const headerOf = (surface: DispatchHeader['surface']): DispatchHeader =>
     admittedAtMs: 0,
   }) as DispatchHeader;
 
-const TARGET = { provider: 'anthropic', model: 'claude-x' } as const;
+const TARGET = { provider: providerOf('anthropic'), model: 'claude-x' };
 
 const conversation = (signature: string): Uint8Array =>
   Buffer.from(

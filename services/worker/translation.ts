@@ -13,7 +13,7 @@ import type {
   UpstreamCall,
   Wire,
 } from '#providers/provider';
-import { providerOf, wireFor } from '#providers/registry';
+import { wireFor } from '#providers/registry';
 import type { SseEvent } from '#providers/sse';
 import { surfaceOf } from '#surfaces/registry';
 import { holdsWrappedSeal } from '#surfaces/seal-text';
@@ -185,9 +185,9 @@ const between = (wire: Wire, surface: ReturnType<typeof surfaceOf>, ready: Betwe
 export const translateFor = (
   header: DispatchHeader,
   body: Uint8Array,
-  target: { provider: DispatchHeader['plan']['steps'][number]['provider']; model: string },
+  target: { provider: Provider; model: string },
 ): Translation => {
-  const provider = providerOf(target.provider);
+  const { provider } = target;
   const surface = surfaceOf(header.surface);
   const wire = wireFor(provider, surface);
   const passes = wire.surface === header.surface && !holdsWrappedSeal(body);

@@ -38,8 +38,8 @@ afterEach(async () => {
   await upstream.close();
 });
 
-const translationOf = (chargesAfterCancel: boolean): Translation => {
-  const provider = { ...providerOf('openai'), chargesAfterCancel };
+const translationOf = (baseUrl: string, chargesAfterCancel: boolean): Translation => {
+  const provider = { ...providerOf('openai'), baseUrl, chargesAfterCancel };
   const wire = provider.wires.find(({ operation }) => operation === 'chat');
   if (wire?.operation !== 'chat') throw new Error('no chat');
   return {
@@ -71,13 +71,14 @@ const start = (
   const { port } = server.address() as AddressInfo;
   const result = new UpstreamAttempt({
     attemptId: event.attemptId,
-    translation: translationOf(options.chargesAfterCancel ?? false),
+    translation: translationOf(`http://127.0.0.1:${port}`, options.chargesAfterCancel ?? false),
     credential: {
       id: event.providerKeyId,
       tenantId: event.tenantId,
       provider: 'openai',
       secret: 'sk-test',
-      baseUrl: `http://127.0.0.1:${port}`,
+      baseUrl: null,
+      dialect: null,
     },
     stream: options.stream ?? true,
     streamFraming: 'sse',

@@ -141,7 +141,7 @@ export class UpstreamAttempt {
     const { provider, call } = translation;
     const answer = await upstream.send({
       method: 'POST',
-      url: (credential.baseUrl ?? provider.baseUrl) + call.path,
+      url: provider.baseUrl + call.path,
       headers: { ...call.headers, ...provider.authorize(credential.secret), 'x-flo2-attempt-id': attemptId },
       body: call.body,
       signal: this.#controller.signal,

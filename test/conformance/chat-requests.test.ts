@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import type { ChatMessage, ChatRequest } from '#contracts/inference';
 import type { SurfaceId } from '#contracts/vocabulary';
 import { Inexpressible } from '#domain/inexpressible';
-import { CHAT_PAIRS, CHAT_WIRES, chatSurfaceOf } from './chat-wires.ts';
+import { CHAT_PAIRS, chatSurfaceOf, OWN_WIRES } from './chat-wires.ts';
 import type { ChatWire } from '#providers/provider';
 
 const RUNS = { seed: 11, numRuns: 150 };
@@ -133,7 +133,7 @@ const sendRequest = (wire: ChatWire, request: ChatRequest): unknown => {
 const readRequest = (wire: ChatWire, body: unknown, stream: boolean): ChatRequest =>
   chatSurfaceOf(wire).decodeRequest({ body, stream, inexpressible: new Inexpressible({ drop: false }) });
 
-describe.each(CHAT_WIRES)('the dialect of $name', ({ wire }) => {
+describe.each(OWN_WIRES)('the dialect of $name', ({ wire }) => {
   it('keeps a request from the canonical form to the wire and back', () => {
     fc.assert(
       fc.property(chatRequest, (request) => {

@@ -11,8 +11,13 @@ export const CHAT_WIRES: readonly { name: string; wire: ChatWire }[] = PROVIDER_
     .map((wire) => ({ name: `${id} (${wire.surface})`, wire })),
 );
 
-export const CHAT_PAIRS = CHAT_WIRES.flatMap(({ name: own, wire: clientDialect }) =>
-  CHAT_WIRES.filter(({ wire }) => wire.surface !== clientDialect.surface).map(
+/** One wire for each dialect, the one whose server made it: others of that dialect write some fields otherwise. */
+export const OWN_WIRES = CHAT_WIRES.filter(
+  ({ wire }, index) => CHAT_WIRES.findIndex((other) => other.wire.surface === wire.surface) === index,
+);
+
+export const CHAT_PAIRS = OWN_WIRES.flatMap(({ name: own, wire: clientDialect }) =>
+  OWN_WIRES.filter(({ wire }) => wire.surface !== clientDialect.surface).map(
     ({ name: other, wire: target }) => ({ own, other, clientDialect, target }),
   ),
 );

@@ -25,7 +25,7 @@ describe('the control plane', () => {
       'a provider not served',
       'POST',
       '/tenants/T/provider-keys',
-      { provider: 'mistral', name: 'x', secret: SECRET },
+      { provider: 'somebody', name: 'x', secret: SECRET },
       400,
       'invalid_request',
       'provider',

@@ -75,7 +75,7 @@ describe.runIf(process.env['FLO2_TEST_SERVICES'] !== 'containers')('npm start', 
     const first = await startFlo2({
       ...env,
       OPENAI_API_KEY: 'sk-of-a-newcomer',
-      GROQ_API_KEY: 'gsk-of-a-newcomer',
+      GEMINI_API_KEY: 'AIza-of-a-newcomer',
     });
     expect((await fetch(`${first.url}/healthz`)).status).toBe(200);
     expect((await fetch(`${first.url}/readyz`)).status).toBe(200);
@@ -85,7 +85,7 @@ describe.runIf(process.env['FLO2_TEST_SERVICES'] !== 'containers')('npm start', 
     for (const name of ['admin-key', 'master-key']) {
       expect((await stat(join(dataDir, name))).mode & 0o777).toBe(0o600);
     }
-    expect(first.output()).toContain('GROQ_API_KEY is left alone');
+    expect(first.output()).toContain('GEMINI_API_KEY is left alone');
     expect(first.output()).not.toContain('of-a-newcomer');
     const apiKey =
       /shown this once: (flo2_\S+)\n/.exec(first.output().split('tenant "default"')[1] ?? '')?.[1] ?? '';

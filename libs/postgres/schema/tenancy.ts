@@ -11,6 +11,7 @@ import {
   timestamp,
   uniqueIndex,
 } from 'drizzle-orm/pg-core';
+import type { CompatibleDialect } from '#contracts/vocabulary';
 import type { ApiKeyLimits } from '#domain/api-key';
 import type { TenantShares } from '#domain/tenant-routing';
 
@@ -58,6 +59,8 @@ export const providerKey = pgTable(
     secretVersion: integer('secret_version').notNull(),
     last4: text('last4').notNull(),
     baseUrl: text('base_url'),
+    /** Which server an `openai_compatible` one is, where its host does not tell. */
+    dialect: text('dialect').$type<CompatibleDialect>(),
     models: text('models').array(),
     weight: integer('weight').notNull().default(1),
     /** Keys of one declared account share its rate limits. */

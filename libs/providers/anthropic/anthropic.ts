@@ -1,7 +1,10 @@
 import { replaceJsonMembers } from '../json-members.ts';
 import type { ChatWire, Provider } from '../provider.ts';
+import { readRateLimitHeaders } from '../rate-limits.ts';
 import { readHeader } from '../upstream-failure.ts';
 import { decodeAnthropicFailure } from './failure.ts';
+import { createAnthropicModelList } from './models.ts';
+import { ANTHROPIC_RATE_LIMIT_HEADERS } from './rate-limits.ts';
 import { encodeAnthropicRequest } from './request.ts';
 import { decodeAnthropicResponse, readAnthropicAnswer } from './response.ts';
 import { createAnthropicStreamDecoder } from './stream.ts';
@@ -46,8 +49,10 @@ export const anthropic: Provider = {
   baseUrl: 'https://api.anthropic.com',
   authorize: (secret) => ({ 'x-api-key': secret }),
   keyCheck: { path: '/v1/models?limit=1', headers: { 'anthropic-version': VERSION } },
+  models: createAnthropicModelList({ 'anthropic-version': VERSION }),
   wires: [messages],
   decodeError: decodeAnthropicFailure,
   readRequestId: (headers) => readHeader(headers, 'request-id'),
+  readRateLimits: (headers, nowMs) => readRateLimitHeaders(ANTHROPIC_RATE_LIMIT_HEADERS, headers, nowMs),
   chargesAfterCancel: false,
 };

@@ -20,6 +20,7 @@ describe('usage of the Messages API', () => {
       source: 'provider',
       tokens: { input: 3, cache_read: 7, cache_write_5m: 10, cache_write_1h: 20, output: 40 },
       reasoning: 25,
+      serverToolCalls: { web_search: 1 },
       serviceTier: 'priority',
       raw,
     });

@@ -1,5 +1,6 @@
 import { UNKNOWN_USAGE, type TokenClass, type Usage, type UsageSource } from '#contracts/usage';
 import { countOf, isObject, objectOf, textOf, type JsonObject } from '../json-fields.ts';
+import { readServerToolCalls } from '../server-tool-calls.ts';
 
 /**
  * The cache writes by lifetime. In an answer of several rounds the split may cover the last one only: the
@@ -43,6 +44,7 @@ export const readAnthropicUsage = (value: unknown, source: UsageSource): Usage =
     },
     ...(thinking !== null && { reasoning: Math.min(thinking, output ?? 0) }),
     ...(serviceTier !== null && { serviceTier }),
+    ...readServerToolCalls(value),
     raw: value,
   };
 };

@@ -118,9 +118,10 @@ describe('errors within an answer', () => {
     [{ message: 'Busy.', code: 'server_is_overloaded' }, 'overloaded'],
     [{ message: 'Long.', code: 'context_length_exceeded' }, 'context_length'],
     [{ message: 'Wrong.', type: 'invalid_request_error' }, 'invalid_request'],
+    [{ message: 'Token limit reached', code: 400 }, 'invalid_request'],
     ['It broke.', 'server'],
   ])('reads %j as %s', (value, code) => {
-    const error = decodeOpenaiError(value);
+    const error = decodeOpenaiError({ error: value });
     expect(error.code).toBe(code);
     expect(error.message).toBe(typeof value === 'string' ? value : value.message);
   });

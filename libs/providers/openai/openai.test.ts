@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { ChatRequest } from '#contracts/inference';
 import { Inexpressible } from '#domain/inexpressible';
-import { chatCompletions, openai } from './openai.ts';
+import { createChatWire } from './chat-wire.ts';
+import { OPENAI_DIALECT } from './dialect.ts';
+import { openai } from './openai.ts';
+
+const chatCompletions = createChatWire(OPENAI_DIALECT);
 
 const passThrough = (body: string, stream = true) => {
   const call = chatCompletions.encodePassThrough({

@@ -1,146 +1,159 @@
-import type {
-  AssistantMessage,
-  AssistantPart,
-  AudioPart,
-  ChatMessage,
-  ChatRequest,
-  DocumentPart,
-  ImagePart,
-  TextPart,
-  ToolChoice,
-  ToolResultPart,
-  UserMessage,
-} from '#contracts/inference';
+import type { ChatRequest, OutputFormat, Reasoning, ToolChoice, ToolDefinition } from '#contracts/inference';
+import type { Inexpressible } from '#domain/inexpressible';
 import type { TranslatedInput } from '../provider.ts';
-import { findUnwritten, refusePart } from '../request-fields.ts';
+import { findUnwritten } from '../request-fields.ts';
+import type { OpenaiDialect } from './dialect.ts';
+import { encodeOpenaiMessages } from './messages.ts';
 
-type ContentPart = TextPart | ImagePart | DocumentPart | AudioPart;
-
-const encodeDocument = ({ source, title }: DocumentPart) => {
-  if (source.kind === 'text') return { type: 'text', text: source.text };
-  if (source.kind === 'url') return refusePart('document', 'Send its content instead of a URL.');
-  const data = `data:${source.mediaType};base64,${source.data}`;
-  return { type: 'file', file: { filename: title ?? 'document', file_data: data } };
+const encodeToolChoice = (choice: ToolChoice, { requiredToolChoice }: OpenaiDialect) => {
+  if (choice.type === 'tool') return { type: 'function', function: { name: choice.name } };
+  return choice.type === 'required' ? requiredToolChoice : choice.type;
 };
 
-const encodePart = (part: ContentPart) => {
-  switch (part.type) {
-    case 'text':
-      return { type: 'text', text: part.text };
-    case 'image': {
-      const { source, detail } = part;
-      const url = source.kind === 'url' ? source.url : `data:${source.mediaType};base64,${source.data}`;
-      return { type: 'image_url', image_url: { url, ...(detail !== undefined && { detail }) } };
-    }
-    case 'document':
-      return encodeDocument(part);
-    case 'audio':
-      return { type: 'input_audio', input_audio: { data: part.data, format: part.format } };
+const encodeTool = ({ name, description, inputSchema, strict }: ToolDefinition) => ({
+  type: 'function',
+  function: {
+    name,
+    ...(description !== undefined && { description }),
+    parameters: inputSchema,
+    ...(strict !== undefined && { strict }),
+  },
+});
+
+/** A schema must have a name here. */
+const DEFAULT_SCHEMA_NAME = 'answer';
+
+const encodeOutputFormat = (
+  format: OutputFormat,
+  { takesSchemas }: OpenaiDialect,
+  inexpressible: Inexpressible,
+): object => {
+  if (format.type === 'json') return { response_format: { type: 'json_object' } };
+  if (!takesSchemas) {
+    inexpressible.field('outputFormat');
+    return {};
   }
-};
-
-/** One text stays a text: not every compatible server takes a list. */
-const encodeContent = (parts: readonly ContentPart[]) => {
-  const [only, ...more] = parts;
-  return only?.type === 'text' && more.length === 0 ? only.text : parts.map(encodePart);
-};
-
-const isAttachment = (part: ContentPart): part is ImagePart | DocumentPart => part.type !== 'text';
-
-/** A tool message holds text only: what else results hold follows in a message of the user. */
-const encodeToolResults = (results: readonly ToolResultPart[]): object[] => [
-  ...results.map(({ toolCallId, content, isError }) => {
-    const texts = content.map((part) => (part.type === 'text' ? part.text : '')).join('');
-    const text = texts === '' && content.some(isAttachment) ? 'What it holds follows.' : texts;
-    return { role: 'tool', tool_call_id: toolCallId, content: isError ? `Error: ${text}` : text };
-  }),
-  ...results
-    .filter(({ content }) => content.some(isAttachment))
-    .map(({ toolCallId, content }) => ({
-      role: 'user',
-      content: [
-        { type: 'text', text: `What the result of ${toolCallId} holds:` },
-        ...content.filter(isAttachment).map(encodePart),
-      ],
-    })),
-];
-
-const encodeUserMessage = ({ content }: UserMessage): object[] => {
-  const results = content.filter((part) => part.type === 'tool_result');
-  const rest = content.filter((part) => part.type !== 'tool_result');
-  return [
-    ...encodeToolResults(results),
-    ...(rest.length > 0 || results.length === 0 ? [{ role: 'user', content: encodeContent(rest) }] : []),
-  ];
-};
-
-const textOf = (parts: readonly AssistantPart[], type: 'text' | 'refusal'): string =>
-  parts.map((part) => (part.type === type ? part.text : '')).join('');
-
-/** What the model thought has no place here: the API leaves it out of later turns, too. */
-const encodeAssistantMessage = ({ content }: AssistantMessage): object => {
-  const text = textOf(content, 'text');
-  const refusal = textOf(content, 'refusal');
-  const calls = content.filter((part) => part.type === 'tool_call');
+  const { name, description, schema, strict } = format;
   return {
-    role: 'assistant',
-    content: text === '' && (calls.length > 0 || refusal !== '') ? null : text,
-    ...(refusal !== '' && { refusal }),
-    ...(calls.length > 0 && {
-      tool_calls: calls.map(({ id, name, argumentsJson }) => ({
-        id,
-        type: 'function',
-        function: { name, arguments: argumentsJson },
-      })),
-    }),
+    response_format: {
+      type: 'json_schema',
+      json_schema: {
+        name: name ?? DEFAULT_SCHEMA_NAME,
+        ...(description !== undefined && { description }),
+        schema,
+        ...(strict !== undefined && { strict }),
+      },
+    },
   };
 };
 
-const encodeMessage = (message: ChatMessage): object[] =>
-  message.role === 'user' ? encodeUserMessage(message) : [encodeAssistantMessage(message)];
+/** A budget of zero is the other way to say that nothing is to be thought. */
+const effortOf = ({ effort, budgetTokens }: Reasoning): Reasoning['effort'] =>
+  effort ?? (budgetTokens === 0 ? 'none' : undefined);
 
-const encodeToolChoice = (choice: ToolChoice) =>
-  choice.type === 'tool' ? { type: 'function', function: { name: choice.name } } : choice.type;
-
-const WRITTEN: ReadonlySet<keyof ChatRequest> = new Set<keyof ChatRequest>([
-  'parallelToolCalls',
-  'maxOutputTokens',
-  'temperature',
-  'topP',
-  'endUser',
-]);
-
-/** The body of `POST /chat/completions`. */
-export const encodeOpenaiRequest = ({
-  request,
-  model,
-  inexpressible,
-}: TranslatedInput<ChatRequest>): object => {
-  findUnwritten(request, WRITTEN, inexpressible);
-  return encodeBody(request, model);
+/** OpenRouter's object takes a budget, an effort, or the wish alone. */
+const encodeReasoningObject = (reasoning: Reasoning, effort: string | undefined): object => {
+  const { budgetTokens, shown } = reasoning;
+  return {
+    reasoning: {
+      ...(effort !== undefined && { effort }),
+      ...(effort === undefined && budgetTokens !== undefined && { max_tokens: budgetTokens }),
+      ...(effort === undefined && budgetTokens === undefined && { enabled: true }),
+      ...(shown !== undefined && { exclude: !shown }),
+    },
+  };
 };
 
-const encodeBody = (request: ChatRequest, model: string): object => ({
-  model,
-  messages: [
-    ...(request.system.length > 0 ? [{ role: 'system', content: encodeContent(request.system) }] : []),
-    ...request.messages.flatMap(encodeMessage),
-  ],
-  // The API refuses both options of tools where there are none.
-  ...(request.tools.length > 0 && {
-    tools: request.tools.map(({ name, description, inputSchema }) => ({
-      type: 'function',
-      function: { name, ...(description !== undefined && { description }), parameters: inputSchema },
-    })),
-  }),
-  ...(request.toolChoice !== undefined &&
-    request.tools.length > 0 && { tool_choice: encodeToolChoice(request.toolChoice) }),
-  ...(request.parallelToolCalls !== undefined &&
-    request.tools.length > 0 && { parallel_tool_calls: request.parallelToolCalls }),
-  ...(request.maxOutputTokens !== undefined && { max_completion_tokens: request.maxOutputTokens }),
-  ...(request.temperature !== undefined && { temperature: request.temperature }),
-  ...(request.topP !== undefined && { top_p: request.topP }),
-  ...(request.stop.length > 0 && { stop: request.stop }),
-  ...(request.endUser !== undefined && { user: request.endUser }),
-  ...(request.stream && { stream: true, stream_options: { include_usage: true } }),
-});
+const encodeReasoning = (
+  reasoning: Reasoning,
+  { reasoning: words }: OpenaiDialect,
+  inexpressible: Inexpressible,
+): object => {
+  const asked = effortOf(reasoning);
+  const effort = asked === undefined ? undefined : words.efforts[asked];
+  if (asked !== undefined && effort === undefined) inexpressible.field('reasoning.effort');
+  if (words.asked === 'reasoning') return encodeReasoningObject(reasoning, effort);
+  if (asked === undefined && reasoning.budgetTokens !== undefined) {
+    inexpressible.field('reasoning.budgetTokens');
+  }
+  // Where everything that is thought is shown, wanting less is the surface's to fulfil.
+  if (reasoning.shown === true && words.shown === 'never') inexpressible.field('reasoning.shown');
+  const shown =
+    words.shown === 'asked' && reasoning.shown !== undefined ? { include_reasoning: reasoning.shown } : {};
+  if (words.asked === 'thinking') {
+    return asked === 'none'
+      ? { thinking: { type: 'disabled' } }
+      : { thinking: { type: 'enabled' }, ...(effort !== undefined && { reasoning_effort: effort }) };
+  }
+  return { ...(effort !== undefined && { reasoning_effort: effort }), ...shown };
+};
+
+const encodeServiceTier = (
+  tier: NonNullable<ChatRequest['serviceTier']>,
+  { serviceTiers }: OpenaiDialect,
+  inexpressible: Inexpressible,
+): object => {
+  const word = serviceTiers[tier];
+  if (word === undefined) inexpressible.field('serviceTier');
+  return word === undefined ? {} : { service_tier: word };
+};
+
+/** What a server without the field would do anyway. */
+const asItWould = (request: ChatRequest, { fields }: OpenaiDialect): Set<keyof ChatRequest> => {
+  const known = new Set(fields);
+  if (request.parallelToolCalls === true || request.tools.length === 0) known.add('parallelToolCalls');
+  if (request.serviceTier === 'auto' || request.serviceTier === 'standard') known.add('serviceTier');
+  return known;
+};
+
+/** The body of `POST /chat/completions`. */
+export const encodeOpenaiRequest = (
+  { request, model, inexpressible }: TranslatedInput<ChatRequest>,
+  dialect: OpenaiDialect,
+): object => {
+  const { fields } = dialect;
+  const known = asItWould(request, dialect);
+  if (request.endUser !== undefined && !fields.has('endUser')) {
+    // Who asked is on the ledger already, and changes no answer.
+    inexpressible.hint('endUser');
+    known.add('endUser');
+  }
+  findUnwritten(request, known, inexpressible);
+  const written = <Field extends keyof ChatRequest>(field: Field): ChatRequest[Field] | undefined =>
+    fields.has(field) ? request[field] : undefined;
+  const hasTools = request.tools.length > 0;
+  const { outputFormat, reasoning, serviceTier, logprobs } = request;
+  return {
+    model,
+    messages: encodeOpenaiMessages(request.system, request.messages, { dialect, inexpressible }),
+    // The API refuses both options of tools where there are none.
+    tools: hasTools ? request.tools.map(encodeTool) : undefined,
+    tool_choice:
+      request.toolChoice !== undefined && hasTools
+        ? encodeToolChoice(request.toolChoice, dialect)
+        : undefined,
+    parallel_tool_calls: hasTools ? written('parallelToolCalls') : undefined,
+    [dialect.maxOutputTokens]: request.maxOutputTokens,
+    temperature: written('temperature'),
+    top_p: written('topP'),
+    top_k: written('topK'),
+    frequency_penalty: written('frequencyPenalty'),
+    presence_penalty: written('presencePenalty'),
+    [dialect.seed]: written('seed'),
+    ...(logprobs !== undefined && fields.has('logprobs') && { logprobs: true, top_logprobs: logprobs }),
+    verbosity: written('verbosity'),
+    ...(outputFormat !== undefined && encodeOutputFormat(outputFormat, dialect, inexpressible)),
+    ...(reasoning !== undefined &&
+      fields.has('reasoning') &&
+      encodeReasoning(reasoning, dialect, inexpressible)),
+    ...(serviceTier !== undefined &&
+      fields.has('serviceTier') &&
+      encodeServiceTier(serviceTier, dialect, inexpressible)),
+    stop: request.stop.length > 0 ? request.stop : undefined,
+    user: written('endUser'),
+    ...(request.stream && {
+      stream: true,
+      ...(dialect.asksForUsage && { stream_options: { include_usage: true } }),
+    }),
+  };
+};

@@ -1,7 +1,8 @@
-import type { ChatResponse, FinishReason, ToolCallPart } from '#contracts/inference';
+import type { ChatResponse, FinishReason, TextPart, ToolCallPart } from '#contracts/inference';
 import { FloError } from '#domain/errors';
 import { isObject, listOf, objectOf, parseObject, textOf, type JsonObject } from '../json-fields.ts';
 import type { AnswerFacts } from '../provider.ts';
+import { readCitations, readLogprobs, readReasoning, readText } from './answer-parts.ts';
 import { decodeOpenaiError } from './failure.ts';
 import { readOpenaiUsage } from './usage.ts';
 
@@ -9,6 +10,8 @@ import { readOpenaiUsage } from './usage.ts';
 export const decodeFinishReason = (reason: string): FinishReason => {
   switch (reason) {
     case 'length':
+    // Mistral's, where the window is full.
+    case 'model_length':
       return 'length';
     case 'tool_calls':
     case 'function_call':
@@ -21,7 +24,7 @@ export const decodeFinishReason = (reason: string): FinishReason => {
 };
 
 const firstChoice = (answer: JsonObject): JsonObject => {
-  if (isObject(answer['error'])) throw decodeOpenaiError(answer['error']);
+  if (isObject(answer['error'])) throw decodeOpenaiError(answer);
   const [choice] = listOf(answer['choices']);
   if (!isObject(choice)) throw new FloError('malformed_answer', "The provider's answer has no choices.");
   return choice;
@@ -60,22 +63,30 @@ const factsOf = (answer: JsonObject): AnswerFacts => ({
 
 export const readOpenaiAnswer = (body: Uint8Array): AnswerFacts => factsOf(parseObject(body));
 
+const decodeText = (message: JsonObject): TextPart[] => {
+  const text = readText(message['content']);
+  const citations = readCitations(message);
+  return text === '' ? [] : [{ type: 'text', text, ...(citations.length > 0 && { citations }) }];
+};
+
 export const decodeOpenaiResponse = (body: Uint8Array): ChatResponse => {
   const answer = parseObject(body);
   const choice = firstChoice(answer);
   const message = objectOf(choice['message']);
-  const text = textOf(message['content']) ?? '';
   const refusal = textOf(message['refusal']) ?? '';
+  const logprobs = readLogprobs(choice);
   const facts = factsOf(answer);
   return {
     id: facts.id ?? '',
     model: facts.model ?? '',
     content: [
-      ...(text === '' ? [] : [{ type: 'text' as const, text }]),
+      ...readReasoning(message),
+      ...decodeText(message),
       ...(refusal === '' ? [] : [{ type: 'refusal' as const, text: refusal }]),
       ...listOf(message['tool_calls']).map(decodeToolCall),
     ],
     finishReason: facts.finishReason ?? 'stop',
+    ...(logprobs.length > 0 && { logprobs }),
     usage: facts.usage,
   };
 };

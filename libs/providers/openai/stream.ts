@@ -1,17 +1,21 @@
 import type { FinishReason, StreamPart } from '#contracts/inference';
 import { UNKNOWN_USAGE, type Usage } from '#contracts/usage';
+import { FloError } from '#domain/errors';
 import { countOf, isObject, listOf, objectOf, parseObject, textOf, type JsonObject } from '../json-fields.ts';
 import type { DecodedEvent, StreamDecoder } from '../provider.ts';
+import { readCitations, readLogprobs, readReasoning, readText } from './answer-parts.ts';
 import { decodeOpenaiError } from './failure.ts';
 import { decodeFinishReason } from './response.ts';
 import { readOpenaiUsage } from './usage.ts';
 
 const DONE = '[DONE]';
-/** Fields of a delta that a reader sees. Compatible servers name reasoning in two ways. */
-const VISIBLE_TEXTS = ['content', 'refusal', 'reasoning', 'reasoning_content'];
+const CALLS_MAX = 1_000;
 
+/** Whether a delta holds anything that a reader sees, also of choices that become no parts. */
 const isVisible = (delta: JsonObject): boolean =>
-  VISIBLE_TEXTS.some((field) => (textOf(delta[field]) ?? '') !== '') ||
+  readText(delta['content']) !== '' ||
+  (textOf(delta['refusal']) ?? '') !== '' ||
+  readReasoning(delta).length > 0 ||
   listOf(delta['tool_calls']).length > 0 ||
   isObject(delta['function_call']) ||
   isObject(delta['audio']);
@@ -25,7 +29,9 @@ export const createOpenaiStreamDecoder = ({ usageInjected }: { usageInjected: bo
   let usage: Usage = UNKNOWN_USAGE;
   let started = false;
   let refused = false;
-  const startedCalls = new Set<number>();
+  /** The calls as they were begun, by the index they have on the wire. */
+  const openCalls = new Map<number, { index: number; id: string }>();
+  let callCount = 0;
 
   /** Once: some servers name the answer only in its second chunk. */
   const start = (): StreamPart[] => {
@@ -45,33 +51,50 @@ export const createOpenaiStreamDecoder = ({ usageInjected }: { usageInjected: bo
     return { parts: [{ type: 'end' }], content: false, hidden: false };
   };
 
+  /** A call begins with its name; some servers give each of several calls the same index, and another id. */
   const decodeToolCall = (value: unknown, position: number): StreamPart[] => {
     const call = objectOf(value);
-    const index = countOf(call['index']) ?? position;
+    const wireIndex = countOf(call['index']) ?? position;
     const fn = objectOf(call['function']);
     const parts: StreamPart[] = [];
-    const name = textOf(fn['name']);
-    if (!startedCalls.has(index) && name !== null) {
-      startedCalls.add(index);
-      parts.push({
-        type: 'tool_call_start',
-        index,
-        id: textOf(call['id']) || `${id ?? 'call'}-${index}`,
-        name,
-      });
+    const name = textOf(fn['name']) || null;
+    const givenId = textOf(call['id']) || null;
+    const begun = openCalls.get(wireIndex);
+    const isNew = begun === undefined || (givenId !== null && givenId !== begun.id);
+    if (name !== null && isNew) {
+      if (callCount >= CALLS_MAX) {
+        throw new FloError('malformed_answer', "The provider's answer opens tool calls without end.");
+      }
+      const opened = { index: callCount, id: givenId ?? `${id ?? 'call'}-${callCount}` };
+      callCount += 1;
+      openCalls.set(wireIndex, opened);
+      parts.push({ type: 'tool_call_start', ...opened, name });
     }
+    const open = openCalls.get(wireIndex);
     const argumentsDelta = textOf(fn['arguments']) ?? '';
-    if (argumentsDelta !== '') parts.push({ type: 'tool_call_delta', index, argumentsDelta });
+    if (open !== undefined && argumentsDelta !== '') {
+      parts.push({ type: 'tool_call_delta', index: open.index, argumentsDelta });
+    }
     return parts;
   };
+
+  const decodeReasoning = (delta: JsonObject): StreamPart[] =>
+    readReasoning(delta).flatMap(({ text, seal }): StreamPart[] => [
+      ...(text === '' ? [] : [{ type: 'reasoning_delta' as const, text }]),
+      ...(seal === undefined ? [] : [{ type: 'reasoning_seal' as const, seal }]),
+    ]);
 
   const decodeChoice = (choice: JsonObject): StreamPart[] => {
     const delta = objectOf(choice['delta']);
     const parts: StreamPart[] = [];
     const refusal = textOf(delta['refusal']) ?? '';
     refused ||= refusal !== '';
-    const text = textOf(delta['content']) ?? '';
+    const text = readText(delta['content']);
+    const logprobs = readLogprobs(choice);
+    parts.push(...decodeReasoning(delta));
+    if (logprobs.length > 0) parts.push({ type: 'logprobs', tokens: logprobs });
     if (text !== '') parts.push({ type: 'text_delta', text });
+    parts.push(...readCitations(delta).map((citation): StreamPart => ({ type: 'citation', citation })));
     if (refusal !== '') parts.push({ type: 'refusal_delta', text: refusal });
     parts.push(...listOf(delta['tool_calls']).flatMap(decodeToolCall));
     const reason = textOf(choice['finish_reason']);
@@ -92,9 +115,9 @@ export const createOpenaiStreamDecoder = ({ usageInjected }: { usageInjected: bo
     for (const choice of choices) {
       if ((countOf(choice['index']) ?? 0) === 0) parts.push(...decodeChoice(choice));
     }
-    if (isObject(chunk['usage'])) {
-      parts.push(...readUsage(chunk['usage'], choices.length === 0 || finishReason !== null));
-    }
+    // Groq tells it twice, and older models of it only in its own place.
+    const told = chunk['usage'] ?? objectOf(chunk['x_groq'])['usage'];
+    if (isObject(told)) parts.push(...readUsage(told, choices.length === 0 || finishReason !== null));
     const hidden = usageInjected && choices.length === 0 && isObject(chunk['usage']);
     return { parts, content, hidden };
   };
@@ -104,10 +127,11 @@ export const createOpenaiStreamDecoder = ({ usageInjected }: { usageInjected: bo
       if (data === '') return { parts: [], content: false, hidden: false };
       if (data.trim() === DONE) return end();
       const chunk = parseObject(data);
-      if (chunk['error'] !== undefined && chunk['error'] !== null) {
-        throw decodeOpenaiError(chunk['error']);
-      }
-      return decodeChunk(chunk);
+      const hasFailed = chunk['error'] !== undefined && chunk['error'] !== null;
+      // What a failing chunk tells of usage counts all the same.
+      const decoded = hasFailed && !isObject(chunk['usage']) ? null : decodeChunk(chunk);
+      if (hasFailed || decoded === null) throw decodeOpenaiError(chunk);
+      return decoded;
     },
     facts: () => ({ id, model, finishReason, usage }),
   };

@@ -1,12 +1,12 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { PROVIDER_KEYS_MAX, providerKeyBody, providerKeyPatch, rotateBody } from '#contracts/control-plane';
 import { providerKeyId, type ProviderKeyId, type TenantId } from '#contracts/ids';
-import type { ProviderId } from '#contracts/vocabulary';
 import { FloError } from '#domain/errors';
 import type { IdMint } from '#domain/mint-id';
 import type { ConfigurationChanges, ProviderCredentials, Vault } from '#domain/ports';
 import { checkPublicUrl } from '#http/address-guard';
 import type { UpstreamClient } from '#http/upstream-client';
+import type { ProviderAddress } from '#providers/registry';
 import { isUniqueViolation } from '#postgres/constraint';
 import type { ProviderKeyStore, SealedSecret, StoredProviderKey } from '#postgres/provider-keys';
 import type { TenantStore } from '#postgres/tenants';
@@ -39,6 +39,7 @@ const encodeProviderKey = (key: StoredProviderKey) => ({
   last4: key.last4,
   status: key.status,
   base_url: key.baseUrl,
+  dialect: key.dialect,
   models: key.models,
   weight: key.weight,
   account: key.account,
@@ -60,6 +61,23 @@ const nameTaken = (error: unknown, name: string): unknown =>
   isUniqueViolation(error)
     ? new FloError('conflict', `The tenant has a provider key "${name}" already.`, { param: 'name' })
     : error;
+
+const checkAddress = ({ provider, baseUrl, dialect }: ProviderAddress): void => {
+  const isCompatible = provider === 'openai_compatible';
+  if (isCompatible && baseUrl === null) {
+    throw new FloError(
+      'invalid_request',
+      'base_url: an openai_compatible provider has no address of its own.',
+      {
+        param: 'base_url',
+      },
+    );
+  }
+  if (isCompatible || dialect === null) return;
+  throw new FloError('invalid_request', 'dialect: only an openai_compatible provider has one.', {
+    param: 'dialect',
+  });
+};
 
 const readKeyId = (request: FastifyRequest): ProviderKeyId => {
   const parsed = providerKeyId.safeParse((request.params as { key: string }).key);
@@ -92,11 +110,7 @@ export const registerProviderKeyRoutes = (app: FastifyInstance, deps: ProviderKe
     await checkPublicUrl(new URL(baseUrl), { allowPrivate: deps.allowPrivateUpstreams });
   };
 
-  const requireAccepted = async (key: {
-    provider: ProviderId;
-    secret: string;
-    baseUrl: string | null;
-  }): Promise<void> => {
+  const requireAccepted = async (key: ProviderAddress & { secret: string }): Promise<void> => {
     const { accepted, upstreamStatus } = await checkProviderKey(upstream, key);
     if (accepted) return;
     throw new FloError('invalid_request', `The provider rejected this key (${upstreamStatus}).`, {
@@ -111,6 +125,7 @@ export const registerProviderKeyRoutes = (app: FastifyInstance, deps: ProviderKe
     if ((await providerKeys.count(tenantId)) >= PROVIDER_KEYS_MAX) {
       throw new FloError('conflict', `A tenant has at most ${PROVIDER_KEYS_MAX} provider keys: delete one.`);
     }
+    checkAddress({ provider: body.provider, baseUrl: body.base_url, dialect: body.dialect });
     await checkBaseUrl(body.base_url);
     if (body.verify) await requireAccepted({ ...body, baseUrl: body.base_url });
     const id = mint.mint('pkey');
@@ -122,6 +137,7 @@ export const registerProviderKeyRoutes = (app: FastifyInstance, deps: ProviderKe
         provider: body.provider,
         name: body.name,
         baseUrl: body.base_url,
+        dialect: body.dialect,
         models: body.models,
         weight: body.weight,
         account: body.account,
@@ -158,6 +174,14 @@ export const registerProviderKeyRoutes = (app: FastifyInstance, deps: ProviderKe
       ...same
     } = readBody(providerKeyPatch, request);
     await checkBaseUrl(baseUrl);
+    if (baseUrl !== undefined || same.dialect !== undefined) {
+      const { provider, ...current } = orMissing(await providerKeys.find(tenantId, id));
+      checkAddress({
+        provider,
+        baseUrl: baseUrl === undefined ? current.baseUrl : baseUrl,
+        dialect: same.dialect === undefined ? current.dialect : same.dialect,
+      });
+    }
     const changed = await providerKeys
       .update(tenantId, id, {
         ...same,
