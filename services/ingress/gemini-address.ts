@@ -3,7 +3,11 @@ import type { SurfaceId } from '#contracts/vocabulary';
 import { FloError } from '#domain/errors';
 import type { RequestPath } from '#surfaces/surface';
 
-export const GEMINI_MODELS_PATH = '/v1beta/models';
+/**
+ * Where the methods of models are asked for. Older client libraries call the preview of the API, newer ones its
+ * stable version, and the Vercel AI SDK leaves `models` out before a name with a slash.
+ */
+export const GEMINI_METHOD_PATHS = ['/v1beta/models', '/v1/models', '/v1beta'] as const;
 
 /** What a request asks for by its path and query, before anything of its body is read. */
 export type Addressed = { surface: SurfaceId; path: RequestPath };

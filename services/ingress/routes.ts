@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { RequestId } from '#contracts/ids';
 import type { SurfaceId } from '#contracts/vocabulary';
-import { GEMINI_MODELS_PATH, readGeminiAddress, type Addressed } from './gemini-address.ts';
+import { GEMINI_METHOD_PATHS, readGeminiAddress, type Addressed } from './gemini-address.ts';
 
 type InferenceRoute = {
   path: string;
@@ -27,13 +27,15 @@ export const INFERENCE_ROUTES: readonly InferenceRoute[] = [
   at('/v1/embeddings', 'openai-embeddings'),
   at('/v1/messages', 'anthropic-messages'),
   at('/v1/messages/count_tokens', 'anthropic-count-tokens'),
-  {
-    path: `${GEMINI_MODELS_PATH}/*`,
+  ...GEMINI_METHOD_PATHS.map((path): InferenceRoute => ({
+    path: `${path}/*`,
     surface: 'gemini-generate-content',
     address: ({ params, query }) =>
       readGeminiAddress((params as { '*': string })['*'], query as Record<string, unknown>),
     takesQueryKey: true,
-  },
+  })),
+  // Groq's client library has this path below its base URL.
+  at('/openai/v1/chat/completions', 'openai-chat'),
 ];
 
 /** Every body comes as the bytes it was sent as, whatever its type is called: it must be JSON anyway. */

@@ -10,7 +10,7 @@ import {
 } from '../openai/failures.ts';
 import { modelsEndpoint } from '../openai/models.ts';
 import { bearerOf, chatEndpoint, routesBelow } from '../openai/openai.ts';
-import { readChatRequestAs } from '../openai/request.ts';
+import { readChatRequestAs, withoutReasoning } from '../openai/request.ts';
 import { refusalOfIssue } from '../openai/request-refusal.ts';
 import { chatCompletionBody, type ChatCompletionBody as Body } from '../openai/request-schema.ts';
 import { RefusedRequest } from '../provider.ts';
@@ -49,19 +49,6 @@ export const SERVER_DEFAULTS = {
 } satisfies Partial<CompatibleServer>;
 
 const KNOWN_FIELDS = new Set(Object.keys(chatCompletionBody.shape));
-
-/** Assistant turns may carry the reasoning that the server itself has shown. */
-const withoutReasoning = (messages: unknown): unknown =>
-  Array.isArray(messages)
-    ? messages.map((message: unknown) => {
-        const {
-          reasoning_content: _content,
-          reasoning: _text,
-          ...rest
-        } = Object(message) as Record<string, unknown>;
-        return rest;
-      })
-    : messages;
 
 const parseAs =
   ({ ownFields, refusesUnknown }: CompatibleServer) =>

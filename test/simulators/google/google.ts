@@ -108,14 +108,16 @@ const METHODS = {
 } as const;
 const STREAMED = { sse: generation('sse'), array: generation('array') };
 
-const ROOT = '/v1beta/models';
+/** Newer clients call the stable version. */
+const ROOTS = ['/v1beta/models', '/v1/models'];
 
 /** Google's Gemini API: https://ai.google.dev/api */
 export const simulatedGoogle: SimulatedProvider = {
   id: 'google',
   routeOf: ({ method, path, query }) => {
-    if (!path.startsWith(ROOT)) return null;
-    const rest = decodeURIComponent(path.slice(ROOT.length + 1));
+    const root = ROOTS.find((candidate) => path.startsWith(candidate));
+    if (root === undefined) return null;
+    const rest = decodeURIComponent(path.slice(root.length + 1));
     if (method === 'GET') return rest === '' ? { endpoint: models } : { endpoint: models, model: rest };
     const colon = rest.lastIndexOf(':');
     if (method !== 'POST' || colon < 0) return null;

@@ -10,7 +10,7 @@ import {
 } from '../openai/failures.ts';
 import { modelsEndpoint } from '../openai/models.ts';
 import { bearerOf, chatEndpoint, routesBelow } from '../openai/openai.ts';
-import { readChatRequestAs } from '../openai/request.ts';
+import { readChatRequestAs, withoutReasoning } from '../openai/request.ts';
 import { refusalOfIssue } from '../openai/request-refusal.ts';
 import { chatCompletionBody, type ChatCompletionBody as Body } from '../openai/request-schema.ts';
 import { RefusedRequest } from '../provider.ts';
@@ -51,7 +51,8 @@ const groqBody = chatCompletionBody
 const invalid = (message: string): Failure => ({ status: 400, type: 'invalid_request_error', message });
 
 const parse = (raw: unknown): Body & { reasoning_format?: unknown; include_reasoning?: unknown } => {
-  const parsed = groqBody.safeParse(raw);
+  const body: Record<string, unknown> = Object(raw);
+  const parsed = groqBody.safeParse({ ...body, messages: withoutReasoning(body['messages']) });
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     throw new RefusedRequest(

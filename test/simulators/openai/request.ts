@@ -210,6 +210,19 @@ export const assertOpenaiModel = (model: string): void => {
   });
 };
 
+/** Assistant turns may carry the reasoning that the server itself has shown. */
+export const withoutReasoning = (messages: unknown): unknown =>
+  Array.isArray(messages)
+    ? messages.map((message: unknown) => {
+        const {
+          reasoning_content: _content,
+          reasoning: _text,
+          ...rest
+        } = Object(message) as Record<string, unknown>;
+        return rest;
+      })
+    : messages;
+
 /** How one provider reads Chat Completions. */
 export type ChatReading = {
   /** The body in OpenAI's own terms. Throws `RefusedRequest` for what the provider's schema refuses. */
