@@ -45,6 +45,28 @@ export const encodeUsd = (picoUsd: bigint): string => encodeScaled(picoUsd, USD_
 /** `"0.00018"` → `180_000_000n`. Throws `DecimalError` for anything but a plain decimal of at most 12 places. */
 export const decodeUsd = (text: string): bigint => decodeScaled(text, USD_FRACTION_DIGITS);
 
+/** A decimal without its last digits, rounded half to even. */
+const roundHalfEven = (digits: bigint, droppedDigits: number): bigint => {
+  const divisor = 10n ** BigInt(droppedDigits);
+  const quotient = digits / divisor;
+  const doubledRemainder = 2n * (digits % divisor);
+  const roundUp = doubledRemainder > divisor || (doubledRemainder === divisor && quotient % 2n === 1n);
+  return roundUp ? quotient + 1n : quotient;
+};
+
+/**
+ * An amount that came as a JSON number, by the number's shortest decimal text, rounded half to even to a
+ * whole pico-dollar: `1.4e-7` → `140_000n`. Throws `DecimalError` for a negative or endless one.
+ */
+export const picoUsdOfNumber = (usd: number): bigint => {
+  const match = /^(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/.exec(String(usd));
+  if (match === null) throw new DecimalError(`${usd} is not an amount`);
+  const [, whole = '', fraction = '', exponent = '0'] = match;
+  const shift = USD_FRACTION_DIGITS + Number(exponent) - fraction.length;
+  const digits = BigInt(whole + fraction);
+  return shift >= 0 ? digits * 10n ** BigInt(shift) : roundHalfEven(digits, -shift);
+};
+
 /** `150_000n` → `"0.15"`: a rate in USD per million tokens. */
 export const encodeUsdPerMillion = (ratePicoUsd: bigint): string =>
   encodeScaled(ratePicoUsd, RATE_FRACTION_DIGITS);
@@ -66,10 +88,5 @@ export const ratePicoUsdFromUsdPerMillion = (text: string): bigint => {
 export const multiplyRate = (ratePicoUsd: bigint, multiplier: string): bigint => {
   const { digits, fractionDigits } = decodeDecimal(multiplier);
   if (ratePicoUsd < 0n || digits < 0n) throw new DecimalError('a rate and its multiplier cannot be negative');
-  const divisor = 10n ** BigInt(fractionDigits);
-  const product = ratePicoUsd * digits;
-  const quotient = product / divisor;
-  const doubledRemainder = 2n * (product % divisor);
-  const roundUp = doubledRemainder > divisor || (doubledRemainder === divisor && quotient % 2n === 1n);
-  return roundUp ? quotient + 1n : quotient;
+  return roundHalfEven(ratePicoUsd * digits, fractionDigits);
 };

@@ -1,4 +1,3 @@
-import type { TokenClass } from '#contracts/usage';
 import type { ProviderId } from '#contracts/vocabulary';
 
 /** One rate of the price book, with the conditions it holds under. */
@@ -8,12 +7,21 @@ export type PriceRate = {
   provider: string;
   /** A model's exact name, or one that ends in a date pattern (see `datePatternOf`). */
   model: string;
+  /** A token class, or what is counted otherwise (see `billed-use.ts`). */
   component: string;
   tier: string;
+  /** Where the provider computes, in its own word; empty for anywhere. */
+  region: string;
+  /** Pico-dollars per unit. */
   ratePicoUsd: bigint;
   /** The rate holds while all input tokens of the request together are within these, both inclusive. */
   inputTotalMin: bigint;
   inputTotalMax: bigint | null;
+  /** Of the component's units in the request, the rate prices those after the first `quantityFrom`, up to `quantityTo`. */
+  quantityFrom: bigint;
+  quantityTo: bigint | null;
+  /** From this minute of the UTC day to that, the end exclusive and perhaps past midnight; null for all day. */
+  dayMinutes: { from: number; to: number } | null;
   /** Unix milliseconds, the end exclusive; null while it is in force. */
   effectiveFromMs: number;
   effectiveToMs: number | null;
@@ -22,8 +30,10 @@ export type PriceRate = {
 export type PriceQuery = {
   provider: ProviderId;
   model: string;
-  component: TokenClass;
+  component: string;
   tier: string;
+  /** @default anywhere */
+  region?: string;
   inputTotal: bigint;
   /** Unix milliseconds. */
   atMs: number;
@@ -52,6 +62,24 @@ const isDatePattern = (model: string): boolean =>
 const inForce = (rate: PriceRate, atMs: number): boolean =>
   rate.effectiveFromMs <= atMs && (rate.effectiveToMs === null || atMs < rate.effectiveToMs);
 
+const MINUTE_MS = 60_000;
+const MINUTES_OF_DAY = 1_440;
+
+const holdsAtMinute = ({ dayMinutes }: PriceRate, atMs: number): boolean => {
+  if (dayMinutes === null) return true;
+  const minute = Math.floor(atMs / MINUTE_MS) % MINUTES_OF_DAY;
+  const { from, to } = dayMinutes;
+  return from < to ? from <= minute && minute < to : from <= minute || minute < to;
+};
+
+const holds = (rate: PriceRate, query: PriceQuery): boolean =>
+  rate.component === query.component &&
+  rate.tier === query.tier &&
+  rate.region === (query.region ?? '') &&
+  query.inputTotal >= rate.inputTotalMin &&
+  (rate.inputTotalMax === null || query.inputTotal <= rate.inputTotalMax) &&
+  holdsAtMinute(rate, query.atMs);
+
 /** All rates at one moment of the store, in memory; never changed once built. */
 export class PriceBook {
   readonly #rates = new Map<string, Map<string, PriceRate[]>>();
@@ -68,8 +96,8 @@ export class PriceBook {
     }
   }
 
-  /** The rows under the exact name, else those under its date pattern. */
-  #rowsOf(provider: ProviderId, model: string, atMs: number): PriceRate[] {
+  /** All rates in force of a model: those under its exact name, else those under its date pattern. */
+  ratesOf(provider: ProviderId, model: string, atMs: number): readonly PriceRate[] {
     const models = this.#rates.get(provider);
     const exact = models?.get(model)?.filter((rate) => inForce(rate, atMs)) ?? [];
     if (exact.length > 0) return exact;
@@ -78,26 +106,22 @@ export class PriceBook {
     return models?.get(pattern)?.filter((rate) => inForce(rate, atMs)) ?? [];
   }
 
-  /** All rates in force then: under the exact name, else under its date pattern. */
-  ratesOf(provider: ProviderId, model: string, atMs: number): readonly PriceRate[] {
-    return this.#rowsOf(provider, model, atMs);
-  }
-
   /** Whether the book has any rate for this model then. */
   lists(provider: ProviderId, model: string, atMs: number): boolean {
-    return this.#rowsOf(provider, model, atMs).length > 0;
+    return this.ratesOf(provider, model, atMs).length > 0;
   }
 
-  /** The one rate that holds, null when there is none. Of two that overlap, the later one. */
+  /**
+   * The rates that price the component's units one after the other, the first units first; empty when there
+   * are none. A rate for some hours of the day goes before one for all of it, then the later of two.
+   */
+  findAll(query: PriceQuery): PriceRate[] {
+    return selectRates(this.ratesOf(query.provider, query.model, query.atMs), query);
+  }
+
+  /** The one rate that holds for the first unit, null when there is none. */
   find(query: PriceQuery): PriceRate | null {
-    let found: PriceRate | null = null;
-    for (const rate of this.#rowsOf(query.provider, query.model, query.atMs)) {
-      if (rate.component !== query.component || rate.tier !== query.tier) continue;
-      if (query.inputTotal < rate.inputTotalMin) continue;
-      if (rate.inputTotalMax !== null && query.inputTotal > rate.inputTotalMax) continue;
-      if (found === null || rate.effectiveFromMs > found.effectiveFromMs) found = rate;
-    }
-    return found;
+    return this.findAll(query)[0] ?? null;
   }
 
   /** The names of the provider's models, sorted, without those that are only date patterns. */
@@ -110,3 +134,21 @@ export class PriceBook {
     return listed.sort();
   }
 }
+
+const goesBefore = (rate: PriceRate, other: PriceRate): boolean => {
+  if ((rate.dayMinutes === null) !== (other.dayMinutes === null)) return rate.dayMinutes !== null;
+  return rate.effectiveFromMs > other.effectiveFromMs;
+};
+
+/** `findAll` over rates that `ratesOf` has given. */
+export const selectRates = (rates: readonly PriceRate[], query: PriceQuery): PriceRate[] => {
+  const found: PriceRate[] = [];
+  for (const rate of rates) {
+    if (!holds(rate, query)) continue;
+    const index = found.findIndex((other) => other.quantityFrom === rate.quantityFrom);
+    const rival = found[index];
+    if (rival === undefined) found.push(rate);
+    else if (goesBefore(rate, rival)) found[index] = rate;
+  }
+  return found.length < 2 ? found : found.sort((a, b) => (a.quantityFrom < b.quantityFrom ? -1 : 1));
+};

@@ -11,15 +11,22 @@ type RateRow = {
   model: string;
   component: string;
   tier: string;
+  region: string;
   ratePicoUsd: string;
   inputTotalMin: string;
   inputTotalMax: string | null;
+  quantityFrom: string;
+  quantityTo: string | null;
+  dayMinuteFrom: number | null;
+  dayMinuteTo: number | null;
   effectiveFrom: Date;
   effectiveTo: Date | null;
 };
 
-const RATE_COLUMNS = `id, provider, model, component, tier, rate_pico_usd as "ratePicoUsd",
+const RATE_COLUMNS = `id, provider, model, component, tier, region, rate_pico_usd as "ratePicoUsd",
   input_total_min as "inputTotalMin", input_total_max as "inputTotalMax",
+  quantity_from as "quantityFrom", quantity_to as "quantityTo",
+  day_minute_from as "dayMinuteFrom", day_minute_to as "dayMinuteTo",
   effective_from as "effectiveFrom", effective_to as "effectiveTo"`;
 
 const decodeRate = (row: RateRow): PriceRate => ({
@@ -28,9 +35,16 @@ const decodeRate = (row: RateRow): PriceRate => ({
   model: row.model,
   component: row.component,
   tier: row.tier,
+  region: row.region,
   ratePicoUsd: BigInt(row.ratePicoUsd),
   inputTotalMin: BigInt(row.inputTotalMin),
   inputTotalMax: row.inputTotalMax === null ? null : BigInt(row.inputTotalMax),
+  quantityFrom: BigInt(row.quantityFrom),
+  quantityTo: row.quantityTo === null ? null : BigInt(row.quantityTo),
+  dayMinutes:
+    row.dayMinuteFrom === null || row.dayMinuteTo === null
+      ? null
+      : { from: row.dayMinuteFrom, to: row.dayMinuteTo },
   effectiveFromMs: row.effectiveFrom.getTime(),
   effectiveToMs: row.effectiveTo?.getTime() ?? null,
 });
@@ -101,11 +115,17 @@ export const openPriceBookCache = async (options: PriceBookCacheOptions): Promis
   };
 };
 
-export type ListedPrice = PriceRate & { source: string; sourceVersion: string; sourceHash: string };
+export type ListedPrice = PriceRate & {
+  source: string;
+  sourceVersion: string;
+  sourceHash: string;
+  reference: string | null;
+};
 
 export type PriceListQuery = {
   provider?: string | undefined;
   model?: string | undefined;
+  tier?: string | undefined;
   /** Unix milliseconds: only rates in force then. */
   atMs: number;
   /** The last price of the page before. */
@@ -114,42 +134,45 @@ export type PriceListQuery = {
 };
 
 /** Where a page ends, in the order of the list. */
-export type PricePosition = [
-  provider: string,
-  model: string,
-  component: string,
-  tier: string,
-  inputTotalMin: string,
-];
+export type PricePosition = [provider: string, model: string, component: string, tier: string, id: string];
 
 export const positionOf = (price: ListedPrice): PricePosition => [
   price.provider,
   price.model,
   price.component,
   price.tier,
-  String(price.inputTotalMin),
+  String(price.id),
 ];
 
 /** One page of the rates in force, with where they come from. */
 export const listPrices = async (database: Database, query: PriceListQuery): Promise<ListedPrice[]> => {
   const after = query.after ?? [null, null, null, null, null];
   const result = await database.pool.query<
-    RateRow & { source: string; sourceVersion: string; sourceHash: string }
+    RateRow & Pick<ListedPrice, 'source' | 'sourceVersion' | 'sourceHash' | 'reference'>
   >(
-    `select ${RATE_COLUMNS}, source, source_version as "sourceVersion", source_hash as "sourceHash"
+    `select ${RATE_COLUMNS}, source, source_version as "sourceVersion", source_hash as "sourceHash", reference
      from price
      where effective_from <= $1 and (effective_to is null or effective_to > $1)
        and ($2::text is null or provider = $2) and ($3::text is null or model = $3)
+       and ($10::text is null or tier = $10)
        and ($4::text is null
-            or (provider, model, component, tier, input_total_min) > ($4, $5, $6, $7, $8::bigint))
-     order by provider, model, component, tier, input_total_min
+            or (provider, model, component, tier, id) > ($4, $5, $6, $7, $8::bigint))
+     order by provider, model, component, tier, id
      limit $9`,
-    [new Date(query.atMs).toISOString(), query.provider ?? null, query.model ?? null, ...after, query.limit],
+    [
+      new Date(query.atMs).toISOString(),
+      query.provider ?? null,
+      query.model ?? null,
+      ...after,
+      query.limit,
+      query.tier ?? null,
+    ],
   );
   return result.rows.map((row) => ({
     ...decodeRate(row),
     source: row.source,
     sourceVersion: row.sourceVersion,
     sourceHash: row.sourceHash,
+    reference: row.reference,
   }));
 };

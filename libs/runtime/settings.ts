@@ -170,6 +170,18 @@ export const SETTINGS = {
     default: '15000',
     ...wholeNumber(100, 600_000),
   }),
+  priceChangePercentMax: settingOf('FLO2_PRICE_CHANGE_PERCENT_MAX', {
+    description:
+      'By how many percent a list price may change with a new release of flo2 before a person must promote it.',
+    default: '0',
+    ...wholeNumber(0, 1_000),
+  }),
+  ledgerRetentionMonths: settingOf('FLO2_LEDGER_RETENTION_MONTHS', {
+    description:
+      'For how many whole months the ledger keeps events and charges; their hourly and daily sums stay. 0 keeps all.',
+    default: '0',
+    ...wholeNumber(0, 1_200),
+  }),
   drainTimeoutMs: settingOf('FLO2_DRAIN_TIMEOUT_MS', {
     description: 'How long a process that is told to stop may take to finish what it has in hand.',
     default: '30000',

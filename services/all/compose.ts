@@ -9,13 +9,14 @@ import type { ControlConfiguration } from '#services/control/config';
 import { composeIngress } from '#services/ingress/compose';
 import type { IngressConfiguration } from '#services/ingress/config';
 import { composeMetering } from '#services/metering/compose';
+import type { MeteringConfiguration } from '#services/metering/config';
 import { composeWorker } from '#services/worker/compose';
 import type { WorkerConfiguration } from '#services/worker/config';
 import { registerHealth } from '#web/health';
 import { createWebServer } from '#web/server';
 
 export type EverythingConfiguration = Omit<
-  ControlConfiguration & IngressConfiguration & WorkerConfiguration,
+  ControlConfiguration & IngressConfiguration & MeteringConfiguration & WorkerConfiguration,
   'healthPort' | 'logLevel'
 >;
 

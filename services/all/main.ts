@@ -31,7 +31,7 @@ const compose = async (configuration: AllConfiguration, context: RoleContext): P
     context,
   );
   show('Preparing the database…');
-  await prepareDatabase(urls.databaseUrl, context.logger);
+  await prepareDatabase({ ...configuration, ...urls }, context.logger);
   show('Starting ingress, workers, metering and control plane…');
   const everything = await composeEverything(
     {

@@ -9,12 +9,14 @@ import { createApiKeyStore } from '#postgres/api-keys';
 import { createBudgetStore } from '#postgres/budgets';
 import type { Database } from '#postgres/database';
 import { listPrices } from '#postgres/price-book';
+import { createPriceProposals } from '#postgres/price-proposals';
 import { createProviderCredentials } from '#postgres/provider-credentials';
 import { createProviderKeyStore } from '#postgres/provider-keys';
 import { loadRequestUsage } from '#postgres/request-usage';
 import { createRouteStore } from '#postgres/routes';
 import { createTenantDirectory } from '#postgres/tenant-directory';
 import { createTenantStore } from '#postgres/tenants';
+import { listUnpricedUsage } from '#postgres/unpriced-usage';
 import { isStoreUnreachable } from '#postgres/unreachable';
 import { createWebhookDeliveries } from '#postgres/webhook-deliveries';
 import { createWebhookEndpointStore } from '#postgres/webhook-endpoints';
@@ -23,6 +25,7 @@ import { createAuthorize } from './authorization.ts';
 import { registerApiKeyRoutes } from './routes/api-keys.ts';
 import { registerBudgetRoutes } from './routes/budgets.ts';
 import { registerDeadLetterRoutes } from './routes/dead-letters.ts';
+import { registerPriceProposalRoutes } from './routes/price-proposals.ts';
 import { registerPriceRoutes } from './routes/prices.ts';
 import { registerProviderKeyRoutes } from './routes/provider-keys.ts';
 import { registerRouteRoutes } from './routes/routes.ts';
@@ -110,6 +113,12 @@ const registerRoutes = (app: FastifyInstance, deps: ControlPlaneDeps): void => {
     },
   });
   registerPriceRoutes(app, { authorize, clock, prices: { list: (query) => listPrices(database, query) } });
+  registerPriceProposalRoutes(app, {
+    authorize,
+    clock,
+    proposals: createPriceProposals(database),
+    listUnpriced: (tenantId) => listUnpricedUsage(database, tenantId),
+  });
 };
 
 /** Everything under `/api/v1`. */

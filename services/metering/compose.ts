@@ -5,6 +5,7 @@ import { openRecordedEvents } from '#nats/recorded-events';
 import { expireLeases } from '#postgres/budget-leases';
 import type { Database } from '#postgres/database';
 import { createLedger } from '#postgres/ledger';
+import { createLedgerUpkeep } from '#postgres/ledger-upkeep';
 import { createWebhookDeliveries } from '#postgres/webhook-deliveries';
 import { openNats, openPostgres, type ProcessContext } from '#runtime/connections';
 import { openPrices } from '#runtime/prices';
@@ -14,13 +15,30 @@ import { createVault } from '#vault/vault';
 import type { MeteringConfiguration } from './config.ts';
 import { createLeaseExpiry } from './lease-expiry.ts';
 import { createMetering } from './service.ts';
+import { createUpkeep, type Chore } from './upkeep.ts';
 
 const POOL_MAX = 4;
+const HOUR_MS = 3_600_000;
 
 type Configuration = Pick<
   MeteringConfiguration,
-  'databaseUrl' | 'natsUrl' | 'masterKey' | 'allowPrivateUpstreams'
+  'databaseUrl' | 'natsUrl' | 'masterKey' | 'allowPrivateUpstreams' | 'ledgerRetentionMonths'
 >;
+
+/** What keeps the ledger going beside the recording. */
+const choresOf = (database: Database, { ledgerRetentionMonths }: Configuration): Chore[] => {
+  const upkeep = createLedgerUpkeep(database);
+  return [
+    {
+      name: 'months',
+      everyMs: HOUR_MS,
+      run: async () => {
+        await upkeep.prepareMonths();
+        if (ledgerRetentionMonths > 0) await upkeep.dropOldMonths(ledgerRetentionMonths);
+      },
+    },
+  ];
+};
 
 /** The sender of webhooks, where this process may open their secrets. */
 const composeWebhooks = async (
@@ -60,5 +78,6 @@ export const composeMetering = async (
     logger,
   });
   const webhooks = await composeWebhooks(configuration, database, context);
-  return combineServices(role, [metering, leases, ...webhooks]);
+  const upkeep = createUpkeep(choresOf(database, configuration), logger);
+  return combineServices(role, [metering, leases, upkeep, ...webhooks]);
 };

@@ -5,6 +5,7 @@ export const METERING_SETTINGS = {
   ...PROCESS_SETTINGS,
   databaseUrl: required(SETTINGS.databaseUrl),
   natsUrl: required(SETTINGS.natsUrl),
+  ledgerRetentionMonths: SETTINGS.ledgerRetentionMonths,
   /** Without it this process sends no webhooks and leaves them to others. */
   masterKey: SETTINGS.masterKey,
   allowPrivateUpstreams: SETTINGS.allowPrivateUpstreams,

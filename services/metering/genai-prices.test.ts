@@ -5,9 +5,11 @@ import { PriceBook } from '#domain/price-book';
 import { priceAttempt } from '#domain/price';
 import { attemptEventOf, EVENT_TIME_MS, seededRandom } from '#test/support/attempt-events';
 import { readGenaiPrices } from './genai-prices.ts';
+import { readPriceSources } from './price-sources.ts';
 
 const source = readGenaiPrices();
-const book = new PriceBook(source.prices.map((price, index) => ({ id: BigInt(index), ...price })));
+const prices = readPriceSources().flatMap((each) => each.prices);
+const book = new PriceBook(prices.map((price, index) => ({ id: BigInt(index), ...price })));
 
 const PICO = 1e12;
 

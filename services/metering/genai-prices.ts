@@ -12,20 +12,22 @@ import {
   type Provider,
 } from '@pydantic/genai-prices';
 import { z } from 'zod';
-import type { TokenClass } from '#contracts/usage';
 import { PROVIDER_IDS, type ProviderId } from '#contracts/vocabulary';
+import { CACHED_AUDIO, STANDARD_TIER } from '#domain/billed-use';
 import { DecimalError, ratePicoUsdFromUsdPerMillion } from '#domain/money';
 import { datePatternOf } from '#domain/price-book';
-import { STANDARD_TIER } from '#domain/price';
-import type { PriceSource, SourcePrice } from '#postgres/price-seed';
+import type { PriceSource, SourcePrice } from '#domain/price-change';
 
 const PACKAGE = '@pydantic/genai-prices';
 /** What the package does not date holds since ever, as far as it knows. */
 const NO_KNOWN_START_MS = 0;
 
-/** The package's units by our token classes. Its cache write without a lifetime is the provider's default one. */
-const componentsOf = (provider: ProviderId): ReadonlyMap<string, TokenClass> =>
-  new Map<string, TokenClass>([
+/**
+ * The package's units by our components. Its cache write without a lifetime is the provider's default one.
+ * Google alone says which cached tokens are audio.
+ */
+const componentsOf = (provider: ProviderId): ReadonlyMap<string, string> =>
+  new Map([
     ['input_mtok', 'input'],
     ['cache_read_mtok', 'cache_read'],
     ['cache_write_mtok', provider === 'anthropic' ? 'cache_write_5m' : 'cache_write_other'],
@@ -35,12 +37,18 @@ const componentsOf = (provider: ProviderId): ReadonlyMap<string, TokenClass> =>
     ['output_mtok', 'output'],
     ['output_audio_mtok', 'output_audio'],
     ['output_image_mtok', 'output_image'],
+    ...((provider as string) === 'google' ? ([['cache_audio_read_mtok', CACHED_AUDIO]] as const) : []),
+    ['web_searches_kcount', 'web_search'],
+    ['storage_searches_kcount', 'file_search'],
   ]);
+
+/** These are listed for each thousand, everything else for each million. */
+const LISTED_BY_THOUSAND = new Set(['web_searches_kcount', 'storage_searches_kcount']);
 
 /** Cached tokens of one modality: ours are one class, so it has a rate only where these agree with it. */
 const CACHE_READS_BY_MODALITY = ['cache_audio_read_mtok', 'cache_image_read_mtok'];
-/** Units of calls and hours, which no token class is counted in. */
-const NOT_TOKENS = ['web_searches_kcount', 'storage_searches_kcount', 'audio_hours', 'input_audio_hours'];
+/** Units of hours, of which no whole pico-dollars make a second. */
+const HOURS = ['audio_hours', 'input_audio_hours'];
 
 const matches = (rule: MatchLogic, name: string): boolean => {
   if ('or' in rule) return rule.or.some((each) => matches(each, name));
@@ -88,7 +96,7 @@ const namesOf = (provider: ProviderId, model: ModelInfo, models: readonly ModelI
 type Band = { ratePicoUsd: bigint; inputTotalMin: bigint; inputTotalMax: bigint | null };
 
 /** A rate, or one for each range of the request's whole input: the tier it falls in prices all of it. */
-const bandsOf = (price: NonNullable<ModelPrice[string]>): Band[] => {
+const bandsOf = (price: NonNullable<ModelPrice[string]>, unitsEach: 1_000 | 1_000_000): Band[] => {
   const base = typeof price === 'number' ? price : price.base;
   const tiers = typeof price === 'number' ? [] : price.tiers.toSorted((a, b) => a.start - b.start);
   const steps = [
@@ -100,7 +108,7 @@ const bandsOf = (price: NonNullable<ModelPrice[string]>): Band[] => {
     const next = steps[index + 1];
     return {
       // A JavaScript number's shortest text is the decimal the data was written with.
-      ratePicoUsd: ratePicoUsdFromUsdPerMillion(String(step.rate)),
+      ratePicoUsd: ratePicoUsdFromUsdPerMillion(String(step.rate)) * BigInt(1_000_000 / unitsEach),
       inputTotalMin: step.from,
       inputTotalMax: next === undefined ? null : next.from - 1n,
     };
@@ -108,58 +116,86 @@ const bandsOf = (price: NonNullable<ModelPrice[string]>): Band[] => {
 };
 
 /** The bands of each class; empty where a unit is one we do not know, which might change the others. */
-const readComponents = (provider: ProviderId, prices: ModelPrice): Map<TokenClass, Band[]> => {
+const readComponents = (provider: ProviderId, prices: ModelPrice): Map<string, Band[]> => {
   const components = componentsOf(provider);
-  const read = new Map<TokenClass, Band[]>();
+  const read = new Map<string, Band[]>();
   for (const [unit, price] of Object.entries(prices)) {
-    if (price === undefined || NOT_TOKENS.includes(unit) || CACHE_READS_BY_MODALITY.includes(unit)) continue;
     const component = components.get(unit);
+    if (price === undefined || HOURS.includes(unit)) continue;
+    if (component === undefined && CACHE_READS_BY_MODALITY.includes(unit)) continue;
     if (component === undefined) return new Map();
     try {
-      read.set(component, bandsOf(price));
+      read.set(component, bandsOf(price, LISTED_BY_THOUSAND.has(unit) ? 1_000 : 1_000_000));
     } catch (error) {
       if (!(error instanceof DecimalError)) throw error;
     }
   }
   const cacheReadsAgree = CACHE_READS_BY_MODALITY.every(
-    (unit) => prices[unit] === undefined || prices[unit] === prices['cache_read_mtok'],
+    (unit) =>
+      components.has(unit) || prices[unit] === undefined || prices[unit] === prices['cache_read_mtok'],
   );
   if (!cacheReadsAgree) read.delete('cache_read');
   return read;
 };
 
-type Period = { fromMs: number; toMs: number | null; prices: ModelPrice };
+type DayMinutes = SourcePrice['dayMinutes'];
+type Period = { fromMs: number; toMs: number | null; dayMinutes: DayMinutes; prices: ModelPrice };
 
-/** A model's prices over time; null where they also depend on the hour of the day. */
+/** `00:30:00Z` → 30; null for what is no whole minute of a UTC day. */
+const minuteOf = (text: string): number | null => {
+  const match = /^([01]\d|2[0-3]):([0-5]\d):00(?:Z|\+00:00)$/.exec(text);
+  return match === null ? null : Number(match[1]) * 60 + Number(match[2]);
+};
+
+/** A model's prices over time, or over the day; null where they depend on both, or in an unknown way. */
 const periodsOf = (model: ModelInfo): Period[] | null => {
-  if (!Array.isArray(model.prices)) return [{ fromMs: NO_KNOWN_START_MS, toMs: null, prices: model.prices }];
+  const always = { fromMs: NO_KNOWN_START_MS, toMs: null, dayMinutes: null };
+  if (!Array.isArray(model.prices)) return [{ ...always, prices: model.prices }];
+  const kinds = new Set(model.prices.flatMap(({ constraint }) => constraint?.type ?? []));
+  if (kinds.size > 1) return null;
   const periods: Period[] = [];
   for (const { constraint, prices } of model.prices) {
-    if (constraint?.type === 'time_of_date') return null;
-    const fromMs = constraint === undefined ? NO_KNOWN_START_MS : Date.parse(constraint.start_date);
-    periods.push({ fromMs, toMs: null, prices });
+    if (constraint === undefined) periods.push({ ...always, prices });
+    else if (constraint.type === 'start_date') {
+      periods.push({ ...always, fromMs: Date.parse(constraint.start_date), prices });
+    } else {
+      const from = minuteOf(constraint.start_time);
+      const to = minuteOf(constraint.end_time);
+      if (from === null || to === null) return null;
+      periods.push({ ...always, dayMinutes: { from, to }, prices });
+    }
   }
+  if (kinds.has('time_of_date')) return periods;
   periods.sort((a, b) => a.fromMs - b.fromMs);
   periods.forEach((period, index) => (period.toMs = periods[index + 1]?.fromMs ?? null));
   return periods;
 };
 
-const readProvider = (id: ProviderId, provider: Provider): SourcePrice[] => {
-  const read: SourcePrice[] = [];
+/** `family`: the model as the package names it, whatever else it lists its prices under. */
+export type FamilyPrice = SourcePrice & { family: string };
+
+const readProvider = (id: ProviderId, provider: Provider): FamilyPrice[] => {
+  const read: FamilyPrice[] = [];
   for (const model of provider.models) {
-    for (const { fromMs, toMs, prices } of periodsOf(model) ?? []) {
+    for (const { fromMs, toMs, dayMinutes, prices } of periodsOf(model) ?? []) {
       const components = readComponents(id, prices);
       for (const name of namesOf(id, model, provider.models)) {
         for (const [component, bands] of components) {
           for (const band of bands) {
             read.push({
+              family: model.id,
               provider: id,
               model: name,
               component,
               tier: STANDARD_TIER,
+              region: '',
               ...band,
+              quantityFrom: 0n,
+              quantityTo: null,
+              dayMinutes,
               effectiveFromMs: fromMs,
               effectiveToMs: toMs,
+              reference: provider.pricing_urls?.[0] ?? null,
             });
           }
         }
@@ -169,25 +205,25 @@ const readProvider = (id: ProviderId, provider: Provider): SourcePrice[] => {
   return read;
 };
 
+/** Every rate of the source as text in a fixed order, hashed. */
+export const hashPrices = (prices: readonly SourcePrice[]): string =>
+  createHash('sha256')
+    .update(JSON.stringify(prices, (_, value) => (typeof value === 'bigint' ? String(value) : value)))
+    .digest('hex');
+
 /** The list prices of every provider the package knows, with its version and a hash of what was read. */
-export const readGenaiPrices = (): PriceSource => {
+export const readGenaiPrices = (): PriceSource & { prices: readonly FamilyPrice[] } => {
   const manifest: unknown = JSON.parse(
     readFileSync(new URL('../package.json', import.meta.resolve(PACKAGE)), 'utf8'),
   );
-  const hash = createHash('sha256');
-  const prices: SourcePrice[] = [];
-  for (const id of PROVIDER_IDS) {
+  const prices = PROVIDER_IDS.flatMap((id) => {
     const provider = findProvider({ providerId: id });
-    if (provider === undefined) continue;
-    hash.update(
-      JSON.stringify(provider.models.map(({ id: name, match, prices: listed }) => [name, match, listed])),
-    );
-    prices.push(...readProvider(id, provider));
-  }
+    return provider === undefined ? [] : readProvider(id, provider);
+  });
   return {
     name: PACKAGE,
     version: z.object({ version: z.string() }).parse(manifest).version,
-    hash: hash.digest('hex'),
+    hash: hashPrices(prices),
     prices,
   };
 };

@@ -5,5 +5,5 @@ import { prepareDatabase } from './prepare-database.ts';
 await runOnce({
   name: 'migrate',
   settings: MIGRATE_SETTINGS,
-  work: (configuration, logger) => prepareDatabase(configuration.databaseUrl, logger),
+  work: (configuration, logger) => prepareDatabase(configuration, logger),
 });

@@ -35,7 +35,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   },
   'services/migrate': {
     // The list prices are put into the price book where its table is made.
-    rooms: [...LIBRARIES, 'services/metering/genai-prices.ts'],
+    rooms: [...LIBRARIES, 'services/metering/price-sources.ts'],
     packages: ['zod', 'node:'],
   },
   'services/metering': {

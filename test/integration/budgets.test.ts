@@ -87,7 +87,7 @@ const requestOf = (tenantId: TenantId, changes: Partial<BudgetedRequest> = {}): 
     maxAttempts: 3,
     attemptTimeoutMs: null,
   },
-  // 0.000495 USD at the most: 300 × 0.15 and 750 × 0.6 for a million.
+  // 0.000825 USD at the most: 300 × 0.25 and 750 × 1.0 for a million, which the priority tier costs.
   inputTokens: 300,
   maxOutputTokens: 750,
   answers: 1,
@@ -226,13 +226,13 @@ describe('a budget', () => {
     const { spent } = await standingOf(budgetId);
     // What is left is less than the three attempts of one more request might cost.
     expect(spent).toBeLessThanOrEqual(decodeUsd('0.01'));
-    expect(spent).toBeGreaterThan(decodeUsd('0.01') - 3n * decodeUsd('0.000495'));
+    expect(spent).toBeGreaterThan(decodeUsd('0.01') - 3n * decodeUsd('0.000825'));
   });
 
   it('gives an attempt back only with its event, and what was never tried at once', async () => {
     const tenantId = await createTenant();
     // Room for exactly one request of three attempts.
-    const budgetId = await createBudget(tenantId, { limit: '0.001485' });
+    const budgetId = await createBudget(tenantId, { limit: '0.002475' });
     const gate = openGate('alone');
     const hold = await gate.hold(requestOf(tenantId));
     const refusal = await refusalOf(gate.hold(requestOf(tenantId)));
@@ -249,7 +249,7 @@ describe('a budget', () => {
     third.end(0);
 
     await gate.close();
-    expect(await openOf(budgetId)).toBe(decodeUsd('0.000495'));
+    expect(await openOf(budgetId)).toBe(decodeUsd('0.000825'));
     await record(
       eventOf(tenantId, hold.holds, { usage: { source: 'provider', tokens: { input: 300, output: 0 } } }),
     );
@@ -260,7 +260,7 @@ describe('a budget', () => {
     const tenantId = await createTenant();
     const budgetId = await createBudget(tenantId, { limit: '1' });
     const gate = openGate('alone');
-    const worst = decodeUsd('0.000495');
+    const worst = decodeUsd('0.000825');
     const lost = async () => {
       const hold = await gate.hold(requestOf(tenantId));
       hold.end(1);
@@ -308,7 +308,7 @@ describe('a budget', () => {
     const plan = { steps, maxAttempts: 2, attemptTimeoutMs: null };
     const hold = await gate.hold(requestOf(tenantId, { plan }));
     const amounts = new Map(hold.holds.map((each) => [each.budgetId, BigInt(each.amountPicoUsd)]));
-    expect(amounts.get(openai)).toBe(decodeUsd('0.000495'));
+    expect(amounts.get(openai)).toBe(decodeUsd('0.000825'));
     // 300 at 2.00, which is a cache written for an hour, and 750 at 5.00.
     expect(amounts.get(haiku)).toBe(decodeUsd('0.00435'));
 
@@ -362,7 +362,7 @@ describe('a budget', () => {
     // One call was made and recorded; what else there was is lost with the process.
     await record(eventOf(tenantId, first.holds));
     const leased = (await standingOf(budgetId)).leased;
-    expect(leased).toBeGreaterThan(5n * decodeUsd('0.000495'));
+    expect(leased).toBeGreaterThan(5n * decodeUsd('0.000825'));
 
     const deadline = Date.now() + MINUTE_MS;
     const mine = async (upTo: number) =>

@@ -3,8 +3,10 @@ import { decodeUsd } from '#domain/money';
 import { priceAttempt } from '#domain/price';
 import type { Database } from '#postgres/database';
 import { listPrices, openPriceBookCache, positionOf } from '#postgres/price-book';
-import { seedPriceBook, type PriceSource } from '#postgres/price-seed';
-import { readGenaiPrices } from '#services/metering/genai-prices';
+import type { PriceSource } from '#domain/price-change';
+import { createPriceProposals } from '#postgres/price-proposals';
+import { seedPriceBook } from '#postgres/price-seed';
+import { readPriceSources } from '#services/metering/price-sources';
 import { attemptEventOf, EVENT_TIME_MS } from '#test/support/attempt-events';
 import { countRows, openTestLedger, type TestLedger } from '#test/support/ledger';
 
@@ -31,11 +33,18 @@ describe('the price book', () => {
       ratePicoUsd: 1n,
       inputTotalMin: 0n,
       inputTotalMax: null,
+      region: '',
+      quantityFrom: 0n,
+      quantityTo: null,
+      dayMinutes: null,
       effectiveFromMs: 0,
       effectiveToMs: null,
+      reference: null,
       ...price,
     })),
   });
+  const seed = (source: PriceSource, nowMs: number) =>
+    seedPriceBook(database, source, { nowMs, changePercentMax: 100 });
   const intervals = async () => {
     const result = await database.pool.query<{ interval: string }>(
       `select concat_ws(' ', rate_pico_usd, extract(epoch from effective_from)::bigint,
@@ -47,36 +56,70 @@ describe('the price book', () => {
 
   it('changes nothing when the same prices are seeded again', async () => {
     const rows = await countRows(database, 'price');
-    expect(rows).toBe(readGenaiPrices().prices.length);
-    const added = await Promise.all(
-      [1, 2, 3].map(() => seedPriceBook(database, readGenaiPrices(), EVENT_TIME_MS)),
-    );
-    expect(added).toEqual([0, 0, 0]);
+    const sources = readPriceSources();
+    expect(rows).toBe(sources.reduce((sum, source) => sum + source.prices.length, 0));
+    const again = [...sources, ...sources].map((source) => seedPriceBook(database, source));
+    for (const counts of await Promise.all(again)) expect(counts).toEqual({ added: 0, proposed: 0 });
     expect(await countRows(database, 'price')).toBe(rows);
   });
 
   it('ends a rate that changed and begins the new one, without touching the past', async () => {
-    await seedPriceBook(database, only([{ ratePicoUsd: 5n }], '1'), 1_000_000);
-    await seedPriceBook(database, only([{ ratePicoUsd: 4n }], '2'), 2_000_000);
+    await seed(only([{ ratePicoUsd: 5n }], '1'), 1_000_000);
+    await seed(only([{ ratePicoUsd: 4n }], '2'), 2_000_000);
     expect(await intervals()).toEqual(['5 0 2000', '4 2000']);
     const announced = [
       { ratePicoUsd: 4n, effectiveToMs: 9_000_000 },
       { ratePicoUsd: 3n, effectiveFromMs: 9_000_000 },
     ];
-    await seedPriceBook(database, only(announced, '3'), 3_000_000);
+    await seed(only(announced, '3'), 3_000_000);
     expect(await intervals()).toEqual(['5 0 2000', '4 2000 9000', '3 9000']);
     const postponed = [
       { ratePicoUsd: 4n, effectiveToMs: 9_500_000 },
       { ratePicoUsd: 3n, effectiveFromMs: 9_500_000 },
     ];
-    await seedPriceBook(database, only(postponed, '4'), 4_000_000);
+    await seed(only(postponed, '4'), 4_000_000);
     expect(await intervals()).toEqual(['5 0 2000', '4 2000 9000', '4 9000 9500', '3 9500']);
-    expect(await seedPriceBook(database, only(postponed, '4'), 5_000_000)).toBe(0);
+    expect(await seed(only(postponed, '4'), 5_000_000)).toEqual({ added: 0, proposed: 0 });
   });
 
   it("leaves another source's rate alone", async () => {
     const source = { ...only([{ ratePicoUsd: 99n }], '1'), name: 'another-source' };
-    expect(await seedPriceBook(database, source, 6_000_000)).toBe(0);
+    expect(await seed(source, 6_000_000)).toEqual({ added: 0, proposed: 0 });
+  });
+
+  it('makes no change of a rate without a person, except within the bound', async () => {
+    const source = (ratePicoUsd: bigint, version: string) => ({
+      ...only([{ model: 'guarded', ratePicoUsd }, { model: `guarded-${version}` }], `guarded ${version}`),
+      name: 'guarded-source',
+    });
+    const proposals = createPriceProposals(database);
+    const rates = async () => {
+      const result = await database.pool.query<{ rate: string }>(
+        `select rate_pico_usd as rate from price where model = 'guarded' order by effective_from`,
+      );
+      return result.rows.map((row) => Number(row.rate));
+    };
+    const times = { fromMs: 8_000, nowMs: 9_000 };
+    await seedPriceBook(database, source(100n, '1'), { nowMs: 1_000 });
+    const bounded = { nowMs: 2_000, changePercentMax: 10 };
+    expect(await seedPriceBook(database, source(110n, '2'), bounded)).toEqual({ added: 2, proposed: 0 });
+    const unbounded = { nowMs: 3_000, changePercentMax: 10 };
+    expect(await seedPriceBook(database, source(122n, '3'), unbounded)).toEqual({ added: 1, proposed: 1 });
+    expect(await rates()).toEqual([100, 110]);
+    const [waiting] = await proposals.list();
+    expect(waiting?.changes).toMatchObject([{ oldRatePicoUsd: 110n, newRatePicoUsd: 122n }]);
+    expect(await proposals.promote(waiting?.id ?? '', 'ada', { fromMs: 500, nowMs: 9_000 })).toEqual({
+      kind: 'too_late',
+    });
+    expect(await proposals.promote(waiting?.id ?? '', 'ada', times)).toEqual({ kind: 'applied', rates: 1 });
+    expect(await proposals.promote(waiting?.id ?? '', 'bob', times)).toEqual({ kind: 'decided' });
+    expect(await rates()).toEqual([100, 110, 122]);
+    await seedPriceBook(database, source(200n, '4'), { nowMs: 10_000 });
+    await seedPriceBook(database, source(300n, '5'), { nowMs: 11_000 });
+    const left = await proposals.list();
+    expect(left.map(({ version }) => version)).toEqual(['guarded 5']);
+    expect(await proposals.reject(left[0]?.id ?? '', 'ada')).toBe(true);
+    expect(await rates()).toEqual([100, 110, 122]);
   });
 
   it('is seen by a cache when it changed', async () => {
@@ -84,7 +127,7 @@ describe('the price book', () => {
     const query = { provider: 'openai', model: 'fresh', component: 'input', tier: 'standard' } as const;
     const find = () => cache.current().find({ ...query, inputTotal: 0n, atMs: 1 })?.ratePicoUsd;
     expect(find()).toBeUndefined();
-    await seedPriceBook(database, only([{ model: 'fresh', ratePicoUsd: 2n }], '5'), 1);
+    await seed(only([{ model: 'fresh', ratePicoUsd: 2n }], '5'), 1);
     await cache.refresh();
     expect(find()).toBe(2n);
     await cache.stop();

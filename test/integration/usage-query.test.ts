@@ -340,11 +340,13 @@ describe('GET /api/v1/usage/requests/{request_id}', () => {
 
 describe('GET /api/v1/prices', () => {
   it('lists the rates in force with where they come from', async () => {
-    const { body } = await read('acme', '/api/v1/prices?provider=openai&model=gpt-4o-mini');
+    const { body } = await read('acme', '/api/v1/prices?provider=openai&model=gpt-4o-mini&tier=standard');
     expect(body.data.map((price: Record<string, unknown>) => [price['component'], price['rate']])).toEqual([
       ['cache_read', '0.075'],
+      ['file_search', '2.5'],
       ['input', '0.15'],
       ['output', '0.6'],
+      ['web_search', '10'],
     ]);
     expect(body.data[0]).toMatchObject({
       provider: 'openai',
@@ -362,7 +364,7 @@ describe('GET /api/v1/prices', () => {
     for (let pages = 0; pages < 20; pages += 1) {
       const { body } = await read('root', url);
       for (const price of body.data) {
-        seen.add([price.provider, price.model, price.component, price.tier, price.input_total_min].join(' '));
+        seen.add(price.id);
       }
       if (!body.has_more) break;
       url = `/api/v1/prices?limit=500&cursor=${body.next_cursor}`;

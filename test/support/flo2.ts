@@ -53,7 +53,7 @@ export const startAll = async (options: StartOptions): Promise<RunningFlo2> => {
     if (late.length > 0) throw new Error(`${late.join(', ')} did not stop in time`);
   };
   try {
-    await prepareDatabase(options.database.url, logger);
+    await prepareDatabase({ databaseUrl: options.database.url, priceChangePercentMax: 0 }, logger);
     const { services, http } = await composeEverything(
       {
         host: '127.0.0.1',
@@ -63,6 +63,7 @@ export const startAll = async (options: StartOptions): Promise<RunningFlo2> => {
         adminKey,
         masterKey: Buffer.from(masterKey, 'base64'),
         allowPrivateUpstreams: true,
+        ledgerRetentionMonths: 0,
         workerProviders: [...PROVIDER_IDS],
         workerConcurrency: 256,
         workerQueuedConcurrency: 128,

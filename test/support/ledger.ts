@@ -9,7 +9,7 @@ import { createLedger } from '#postgres/ledger';
 import { loadPriceBook } from '#postgres/price-book';
 import { seedPriceBook } from '#postgres/price-seed';
 import type { UsageSelection } from '#postgres/usage-query';
-import { readGenaiPrices } from '#services/metering/genai-prices';
+import { readPriceSources } from '#services/metering/price-sources';
 import { EVENT_TIME_MS } from './attempt-events.ts';
 import { createDatabase } from './services.ts';
 
@@ -30,7 +30,7 @@ export const openTestLedger = async (): Promise<TestLedger> => {
     applicationName: 'ledger-test',
     onIdleError: () => undefined,
   });
-  await seedPriceBook(database, readGenaiPrices(), EVENT_TIME_MS);
+  for (const source of readPriceSources()) await seedPriceBook(database, source, { nowMs: EVENT_TIME_MS });
   const book = await loadPriceBook(database);
   let streamSequence = 0n;
   return {
