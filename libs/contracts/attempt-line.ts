@@ -27,6 +27,8 @@ export const grantRequest = z.object({
   provider: providerId,
   model: z.string(),
   providerKeyId,
+  /** False where the worker only has to end the request, or to hand it over: no event follows then. */
+  willCall: z.boolean().default(true),
 });
 export type GrantRequest = z.infer<typeof grantRequest>;
 

@@ -18,6 +18,7 @@ export type FrameVerdict = 'take' | 'drop' | 'gap';
 export class AttemptFence {
   #state: State = { name: 'queued' };
   #lastAttempt = 0;
+  #calls = 0;
   #step = 0;
 
   /** The attempt that runs now, null when none does. */
@@ -36,6 +37,11 @@ export class AttemptFence {
   /** How many attempts were granted. */
   get attempts(): number {
     return this.#lastAttempt;
+  }
+
+  /** How many of them call a provider, and so leave an event. */
+  get calls(): number {
+    return this.#calls;
   }
 
   /**
@@ -57,6 +63,7 @@ export class AttemptFence {
       request.step > state.grant.step;
     if (!inOrder || !previousIsOver) return { granted: false, reason: 'stale' };
     this.#lastAttempt = request.attemptNumber;
+    if (request.willCall) this.#calls += 1;
     this.#step = request.step;
     this.#state = { name: 'attempting', grant: request, nextSequence: 0 };
     return { granted: true };

@@ -29,7 +29,7 @@ const CREDIT_BYTES = 16 * 1024;
 /** Frames after which the worker is done with the attempt. */
 const ENDINGS: ReadonlySet<FrameHeader['kind']> = new Set(['answer', 'end', 'fail', 'hand_over']);
 
-/** `onSettled`: the client's part is over. `onClosed`: nothing more is called; `calls` attempts were granted. */
+/** `onSettled`: the client's part is over. `onClosed`: nothing more is called; `calls` attempts leave an event. */
 export type RequestEndings = { onSettled: () => void; onClosed: (calls: number) => void };
 
 type OpenRequest = {
@@ -236,7 +236,7 @@ export class OpenRequests {
     request.fence.close();
     this.#requests.delete(request.header.requestId);
     if (!request.settled) request.onSettled();
-    request.onClosed(request.fence.attempts);
+    request.onClosed(request.fence.calls);
     if (this.#requests.size === 0) this.#onEmpty?.();
   }
 
@@ -270,7 +270,7 @@ export class OpenRequests {
       const { running } = request.fence;
       if (running === null || nowMs - request.lastHeardAtMs < LOST_AFTER_MS) continue;
       const times = { grantedAtMs: request.grantedAtMs, nowMs };
-      this.#deps.events.publish(presumedLostEvent(request.header, running, times));
+      if (running.willCall) this.#deps.events.publish(presumedLostEvent(request.header, running, times));
       if (request.settled) {
         this.#close(request);
         continue;

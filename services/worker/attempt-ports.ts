@@ -3,8 +3,15 @@ import type { AnswerHead } from '#contracts/attempt-line';
 import type { AttemptId, ProviderKeyId } from '#contracts/ids';
 import type { FloError } from '#domain/errors';
 
-/** One attempt at a target; its number counts the request's attempts from 1. */
-export type AskedAttempt = { attemptNumber: number; providerKeyId: ProviderKeyId };
+/**
+ * One attempt at a target; its number counts the request's attempts from 1. Without `willCall` it is only won
+ * to end the request or to hand it over, and leaves no event.
+ */
+export type AskedAttempt = {
+  attemptNumber: number;
+  providerKeyId: ProviderKeyId;
+  willCall: boolean;
+};
 
 /**
  * `won`: this attempt is this worker's alone. `lost`: it is somebody else's, or nobody waits for the

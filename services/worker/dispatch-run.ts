@@ -77,7 +77,7 @@ export class DispatchRun {
     const { signal } = this.#request.abort;
     while (!signal.aborted) {
       const prepared = await this.#prepare();
-      const granted = await this.#win();
+      const granted = await this.#win(!(prepared instanceof FloError));
       if (granted === null) return;
       if (prepared instanceof FloError) {
         // No call was made: the grant only lets this worker move the request on, or answer it.
@@ -130,10 +130,10 @@ export class DispatchRun {
   }
 
   /** Wins the next attempt; null when nobody waits for the request, or another worker has it. */
-  async #win(): Promise<Granted | null> {
+  async #win(willCall: boolean): Promise<Granted | null> {
     const attemptNumber = this.#attempts + 1;
     const { gate, openSink } = this.#owner;
-    const verdict = await gate.win({ attemptNumber, providerKeyId: this.#keyId() });
+    const verdict = await gate.win({ attemptNumber, providerKeyId: this.#keyId(), willCall });
     // Whoever is silent may come back: the message stays with the queue.
     if (verdict.kind === 'silent') return null;
     faultPoint('worker.granted');

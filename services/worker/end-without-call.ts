@@ -16,7 +16,7 @@ export const endWithoutCall = async (
   const { plan, step, firstAttempt } = received.dispatch.header;
   const providerKeyId = plan.steps[step]?.providerKeyIds[0];
   if (providerKeyId === undefined) return received.done();
-  const verdict = await owner.gate.win({ attemptNumber: firstAttempt, providerKeyId });
+  const verdict = await owner.gate.win({ attemptNumber: firstAttempt, providerKeyId, willCall: false });
   if (verdict.kind === 'silent') return;
   if (verdict.kind === 'lost') return received.done();
   await onWon();
