@@ -8,6 +8,7 @@ import type { Reservation } from '#contracts/reservation';
 import type { Lane, ProviderId, CompatibleDialect } from '#contracts/vocabulary';
 import type { ApiKey } from './api-key.ts';
 import type { FloError } from './errors.ts';
+import type { KeyModels } from './model-catalogue.ts';
 import type { Pricing } from './price.ts';
 import type { TenantRouting } from './tenant-routing.ts';
 
@@ -26,6 +27,8 @@ export type TenantDirectory = {
   /** The live key with this SHA-256 hash; null when there is none, it was revoked or its tenant deleted. */
   findApiKey: (keyHash: Uint8Array) => Promise<ApiKey | null>;
   loadRouting: (tenantId: TenantId) => Promise<TenantRouting>;
+  /** What the providers of the tenant's keys list for them, as far as they have been asked. */
+  loadModels: (tenantId: TenantId) => Promise<readonly KeyModels[]>;
 };
 
 /** A provider key ready to be used for a call. */

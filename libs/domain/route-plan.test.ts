@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { ProviderId } from '#contracts/vocabulary';
 import { FloError } from './errors.ts';
 import { IdMint } from './mint-id.ts';
-import { listTenantModels, planRequest } from './route-plan.ts';
+import { planRequest } from './route-plan.ts';
 import type { RoutableProviderKey, Route } from './tenant-routing.ts';
 
 const mint = new IdMint({ nowMs: () => 1, fillRandom: (bytes) => crypto.getRandomValues(bytes) });
@@ -47,7 +47,6 @@ const inputOf = (
   },
   apiKey: { models: changes.models ?? null },
   isListed: (provider: ProviderId, name: string) => LISTED[provider]?.includes(name) ?? false,
-  listedModels: (provider: ProviderId) => LISTED[provider] ?? [],
   random: changes.random ?? (() => 0.5),
 });
 
@@ -117,6 +116,14 @@ describe('planRequest', () => {
     expect(plan.steps).toEqual([{ provider: 'openai', model: 'ft:own-model', providerKeyIds: [OPENAI.id] }]);
   });
 
+  it('knows a bare name by the list of a key, too', () => {
+    const local = key('openai', { listedModelIds: new Set(['house-blend']) });
+    const { plan } = planRequest(inputOf('house-blend', { keys: [ANTHROPIC, local] }));
+    expect(plan.steps).toMatchObject([{ model: 'house-blend', providerKeyIds: [local.id] }]);
+    const restricted = { ...local, models: ['gpt-*'] };
+    expect(codeOf(inputOf('house-blend', { keys: [restricted] }))).toMatch(/^model_not_found/);
+  });
+
   it('passes over targets without a key, and tells when none is left', () => {
     const targets = [{ model: 'openai/gpt-4o-mini' }, { model: 'anthropic/claude-haiku-4-5' }];
     const { plan } = planRequest(inputOf('safe', { keys: [ANTHROPIC], routes: [{ targets }] }));
@@ -146,14 +153,5 @@ describe('planRequest', () => {
       if (plan.steps[0]?.providerKeyIds[0] === heavy.id) first += 1;
     }
     expect(first / 4_000).toBeCloseTo(0.75, 1);
-  });
-});
-
-describe('listTenantModels', () => {
-  it('lists routes and served models that the key may use', () => {
-    const input = inputOf('', { keys: [key('openai', { models: ['gpt-*', 'own'] })], routes: [{}] });
-    expect(listTenantModels(input).map(({ id }) => id)).toEqual(['safe', 'openai/own', 'openai/gpt-4o-mini']);
-    const narrow = { ...input, apiKey: { models: ['openai/own'] } };
-    expect(listTenantModels(narrow)).toEqual([{ id: 'openai/own', ownedBy: 'openai' }]);
   });
 });

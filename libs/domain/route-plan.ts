@@ -27,9 +27,11 @@ const quote = (name: string): string => `"${name.slice(0, 100)}"`;
 const mayServe = (key: RoutableProviderKey, model: string): boolean =>
   key.models === null || matchesAnyGlob(key.models, model);
 
-/** Whether a key is known to have a model: by its own globs, else by the price book. */
+/** Whether a key is known to have a model: by its own globs, else by its provider's list or the price book. */
 const isKnownToServe = (key: RoutableProviderKey, model: string, input: PlanInput): boolean =>
-  key.models === null ? input.isListed(key.provider, model) : matchesAnyGlob(key.models, model);
+  key.models === null
+    ? key.listedModelIds?.has(model) === true || input.isListed(key.provider, model)
+    : matchesAnyGlob(key.models, model);
 
 /** A random order in which a key of twice the weight comes first twice as often. */
 const byWeight = (keys: RoutableProviderKey[], random: () => number): RoutableProviderKey[] =>
@@ -168,26 +170,4 @@ export const planRequest = (input: PlanInput): { plan: RequestPlan; route: strin
     plan: { steps: [step], maxAttempts: ATTEMPTS_DEFAULT, attemptTimeoutMs: null },
     route: null,
   };
-};
-
-/** What `GET /v1/models` lists: the tenant's routes, then the models its provider keys serve. */
-export const listTenantModels = (
-  input: Pick<PlanInput, 'routing' | 'apiKey'> & {
-    /** A provider's models by the price book. */
-    listedModels: (provider: ProviderId) => readonly string[];
-  },
-): { id: string; ownedBy: string }[] => {
-  const { routing, apiKey, listedModels } = input;
-  const owners = new Map<string, string>();
-  for (const name of routing.routes.keys()) {
-    if (isAllowed(apiKey, name)) owners.set(name, 'flo2');
-  }
-  for (const key of routing.providerKeys) {
-    const named = key.models?.filter((glob) => !glob.includes('*')) ?? [];
-    for (const model of [...named, ...listedModels(key.provider)]) {
-      const id = `${key.provider}/${model}`;
-      if (mayServe(key, model) && isAllowed(apiKey, id, model)) owners.set(id, key.provider);
-    }
-  }
-  return [...owners].map(([id, ownedBy]) => ({ id, ownedBy }));
 };

@@ -11,6 +11,8 @@ export type RoutableProviderKey = {
   provider: ProviderId;
   /** Globs over the provider's model names; null serves whatever the price book lists for the provider. */
   models: readonly string[] | null;
+  /** What the provider lists for the key, where it has been asked. */
+  listedModelIds?: ReadonlySet<string> | undefined;
   weight: number;
   /** Keys of one declared account share its rate limits; null stands alone. */
   account: string | null;

@@ -30,6 +30,7 @@ export const composeIngress = async (configuration: Configuration, context: Proc
     budgets: await openBudgetGate(context, { role, database, prices, configurationChanges }),
     isListed: (provider, model) => prices.current().lists(provider, model, systemClock.nowMs()),
     listedModels: (provider) => prices.current().listedModels(provider, systemClock.nowMs()),
+    ratesOf: (provider, model) => prices.current().ratesOf(provider, model, systemClock.nowMs()),
     clock: systemClock,
     mint: createSystemMint(),
     logger: context.logger,

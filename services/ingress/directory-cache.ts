@@ -2,10 +2,13 @@ import type { TenantId } from '#contracts/ids';
 import type { ApiKey } from '#domain/api-key';
 import { LoadingCache } from '#domain/loading-cache';
 import type { Clock, ConfigurationChanges, TenantDirectory } from '#domain/ports';
+import type { KeyModels } from '#domain/model-catalogue';
 import type { TenantRouting } from '#domain/tenant-routing';
 
 const KEYS_MAX = 50_000;
 const TENANTS_MAX = 10_000;
+/** A list of an aggregator's models is long, and few ask for it. */
+const MODEL_LISTS_MAX = 500;
 const FRESH_MS = 60_000;
 /** Long enough to serve known callers through an outage of the store. */
 const STALE_MS = 15 * 60_000;
@@ -23,19 +26,23 @@ export const cacheDirectory = (
     // Guesses must not push real keys out.
     keep: (apiKey) => apiKey !== null,
   });
+  const models = new LoadingCache<TenantId, readonly KeyModels[]>({ ...times, entriesMax: MODEL_LISTS_MAX });
   const routings = new LoadingCache<TenantId, TenantRouting>({ ...times, entriesMax: TENANTS_MAX });
   changes.subscribe((change) => {
     if (change === null) {
       apiKeys.clear();
       routings.clear();
+      models.clear();
       return;
     }
     apiKeys.drop((apiKey) => apiKey?.tenantId === change.tenantId);
     routings.drop((_, tenantId) => tenantId === change.tenantId);
+    models.drop((_, tenantId) => tenantId === change.tenantId);
   });
   return {
     findApiKey: (keyHash) =>
       apiKeys.get(Buffer.from(keyHash).toString('base64'), () => directory.findApiKey(keyHash)),
+    loadModels: (tenantId) => models.get(tenantId, () => directory.loadModels(tenantId)),
     loadRouting: (tenantId) => routings.get(tenantId, () => directory.loadRouting(tenantId)),
   };
 };

@@ -6,6 +6,7 @@ import { AdmissionLimits } from '#domain/admission-limits';
 import type { BudgetGate } from '#domain/budget-gate';
 import { FloError } from '#domain/errors';
 import type { IdMint } from '#domain/mint-id';
+import type { PriceRate } from '#domain/price-book';
 import type { Clock, ConfigurationChanges, Logger, TenantDirectory } from '#domain/ports';
 import { createAttemptEventPublisher } from '#nats/attempt-event-publisher';
 import { watchConnection } from '#nats/connection';
@@ -19,7 +20,7 @@ import { admit, type AdmissionDeps, type Incoming } from './admission.ts';
 import { AnswerWriter } from './answer-writer.ts';
 import { cacheDirectory } from './directory-cache.ts';
 import { withQueryKey } from './gemini-address.ts';
-import { dialectOf, registerModelRoutes } from './models.ts';
+import { modelDialectOf, registerModelRoutes } from './models.ts';
 import { OPEN_REQUESTS_MAX, OpenRequests } from './open-requests.ts';
 import { bodyOf, INFERENCE_ROUTES, requestIdOf, takeRawBodies } from './routes.ts';
 
@@ -30,6 +31,7 @@ export type IngressDeps = {
   budgets: BudgetGate;
   isListed: (provider: ProviderId, model: string) => boolean;
   listedModels: (provider: ProviderId) => readonly string[];
+  ratesOf: (provider: ProviderId, model: string) => readonly PriceRate[];
   clock: Clock;
   mint: IdMint;
   logger: Logger;
@@ -185,11 +187,11 @@ export const createIngress = (deps: IngressDeps): Ingress => {
           sendError(
             request,
             reply,
-            surfaceOf(dialectOf(request.headers)),
+            surfaceOf(modelDialectOf(request)),
             readServerError(error, bodyLimitBytes),
           ),
         );
-        registerModelRoutes(scope, admission);
+        registerModelRoutes(scope, { ...admission, ratesOf: deps.ratesOf });
       });
     },
   };
