@@ -6,8 +6,10 @@ import { behaviourOfModel, mergeBehaviours, parseBehaviourWords } from './behavi
 import type { Behaviour } from './behaviour.ts';
 import type { BehaviourRules } from './behaviour-rules.ts';
 import type { CallLog, CallRecord, ChargedTokens } from './call-log.ts';
+import { countAgainstLimit, tokensOfPlain } from './charging.ts';
 import { deliverStream, deliverWhole, pause } from './delivery.ts';
 import type { Delivered, Delivery } from './delivery.ts';
+import { disguise } from './disguise.ts';
 import { RefusedRequest } from './provider.ts';
 import type {
   AcceptedPlain,
@@ -49,8 +51,6 @@ type Handling = ArrivedCall & { record: CallRecord; context: CallContext; gone: 
 const NO_BODY = Buffer.alloc(0);
 const EVENT_STREAM = 'text/event-stream; charset=utf-8';
 const NOT_READ: Failure = { status: 500, type: 'server_error', message: 'The request was not read.' };
-const HTML_PAGE =
-  '<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n</body>\r\n</html>\r\n';
 
 const singleHeader = (request: IncomingMessage, name: string): string | null => {
   const value = request.headers[name];
@@ -278,31 +278,5 @@ export class CallHandler {
   }
 }
 
-const tokensOfPlain = ({ inputTokens }: AcceptedPlain): ChargedTokens =>
-  inputTokens === null ? {} : { input: inputTokens };
-
-/** What counts against a limit of tokens: all but what a cache gave. */
-const countAgainstLimit = (tokens: ChargedTokens): number =>
-  (tokens.input ?? 0) +
-  (tokens.cache_write_5m ?? 0) +
-  (tokens.cache_write_1h ?? 0) +
-  (tokens.cache_write_other ?? 0) +
-  (tokens.output ?? 0);
-
 const isPlain = (behaviour: Behaviour): boolean =>
   behaviour.cutAfter === undefined && behaviour.hangAfter === undefined && behaviour.dripMs === undefined;
-
-const disguise = (json: string, as: NonNullable<Behaviour['body']>): { type: string; body: string } => {
-  switch (as) {
-    case 'json':
-      return { type: 'application/json', body: json };
-    case 'text':
-      return { type: 'text/plain', body: json };
-    case 'html':
-      return { type: 'text/html; charset=UTF-8', body: HTML_PAGE };
-    case 'empty':
-      return { type: 'application/json', body: '' };
-    case 'half_json':
-      return { type: 'application/json', body: json.slice(0, Math.floor(json.length / 2)) };
-  }
-};
