@@ -1,10 +1,11 @@
 import type { ProviderKeyId } from '#contracts/ids';
 import type { ListedModel } from '#contracts/listed-model';
+import { TOKEN_CLASSES } from '#contracts/usage';
 import type { ProviderId } from '#contracts/vocabulary';
 import type { ApiKey } from './api-key.ts';
+import { STANDARD_TIER } from './billed-use.ts';
 import { matchesAnyGlob } from './glob.ts';
 import { encodeUsdPerMillion } from './money.ts';
-import { STANDARD_TIER } from './price.ts';
 import type { PriceRate } from './price-book.ts';
 import type { RoutableProviderKey, TenantRouting } from './tenant-routing.ts';
 
@@ -66,14 +67,23 @@ export const listCatalogue = (input: CatalogueInput): CatalogueEntry[] => {
   return [...entries.values()];
 };
 
+const holdsForAny = (rate: PriceRate): boolean =>
+  rate.tier === STANDARD_TIER &&
+  rate.region === '' &&
+  rate.inputTotalMin === 0n &&
+  rate.quantityFrom === 0n &&
+  rate.dayMinutes === null;
+
 /**
- * What a model costs at its standard tier, by component, in USD per million tokens; where prompts above some
- * length cost more, the price of one below. Null where the book does not know it.
+ * What a model's tokens cost at its standard tier, by class, in USD per million; where long prompts, a region
+ * or an hour of the day cost otherwise, the price without. Null where the book does not know it.
  */
 export const standardPrices = (rates: readonly PriceRate[]): Record<string, string> | null => {
   const prices: Record<string, string> = {};
-  for (const { tier, component, inputTotalMin, ratePicoUsd } of rates) {
-    if (tier === STANDARD_TIER && inputTotalMin === 0n) prices[component] = encodeUsdPerMillion(ratePicoUsd);
+  for (const rate of rates) {
+    const component = TOKEN_CLASSES.find((name) => name === rate.component);
+    if (component !== undefined && holdsForAny(rate))
+      prices[component] = encodeUsdPerMillion(rate.ratePicoUsd);
   }
   return Object.keys(prices).length === 0 ? null : prices;
 };

@@ -4,7 +4,7 @@ import { FloError } from '#domain/errors';
 import { listCatalogue, standardPrices } from '#domain/model-catalogue';
 import type { PriceRate } from '#domain/price-book';
 import { authenticate, unavailable, type AdmissionDeps } from './admission.ts';
-import { GEMINI_MODELS_PATH, withQueryKey } from './gemini-address.ts';
+import { withQueryKey } from './gemini-address.ts';
 import {
   encodeAnthropicModel,
   encodeGeminiModel,
@@ -17,10 +17,43 @@ export type ModelDeps = Pick<AdmissionDeps, 'directory' | 'clock' | 'listedModel
   ratesOf: (provider: ProviderId, model: string) => readonly PriceRate[];
 };
 
-/** Two dialects ask at one path; the header that every client of Anthropic's must send tells them apart. */
+const OPENAI_PATHS = ['/v1/models', '/openai/v1/models'];
+const GEMINI_PATH = '/v1beta/models';
+
+/** Three dialects ask at one path; the headers that clients of the other two must send tell them apart. */
 export const modelDialectOf = ({ url, headers }: Pick<FastifyRequest, 'url' | 'headers'>): SurfaceId => {
-  if (url.startsWith(GEMINI_MODELS_PATH)) return 'gemini-generate-content';
+  if (url.startsWith(GEMINI_PATH) || headers['x-goog-api-key'] !== undefined)
+    return 'gemini-generate-content';
   return headers['anthropic-version'] === undefined ? 'openai-chat' : 'anthropic-messages';
+};
+
+type Dialect = {
+  one: (entry: ModelEntry) => object;
+  all: (entries: readonly ModelEntry[]) => object;
+};
+
+const OPENAI: Dialect = {
+  one: encodeOpenaiModel,
+  all: (entries) => ({ object: 'list', data: entries.map(encodeOpenaiModel) }),
+};
+const ANTHROPIC: Dialect = {
+  one: encodeAnthropicModel,
+  all: (entries) => ({
+    data: entries.map(encodeAnthropicModel),
+    has_more: false,
+    first_id: entries[0]?.id ?? null,
+    last_id: entries.at(-1)?.id ?? null,
+  }),
+};
+const GEMINI: Dialect = {
+  one: encodeGeminiModel,
+  all: (entries) => ({ models: entries.map(encodeGeminiModel) }),
+};
+
+const dialectOf = (request: FastifyRequest): Dialect => {
+  const id = modelDialectOf(request);
+  if (id === 'gemini-generate-content') return GEMINI;
+  return id === 'anthropic-messages' ? ANTHROPIC : OPENAI;
 };
 
 /** `GET /v1/models[/{id}]` and `/v1beta/models[/{id}]`: routes and models that the caller's key may use. */
@@ -50,33 +83,16 @@ export const registerModelRoutes = (app: FastifyInstance, deps: ModelDeps): void
     throw new FloError('model_not_found', `There is no model or route "${id.slice(0, 100)}" for this key.`);
   };
 
-  app.get('/v1/models', async (request) => {
-    const models = await list(request.headers);
-    if (modelDialectOf(request) === 'openai-chat') {
-      return { object: 'list', data: models.map(encodeOpenaiModel) };
-    }
-    return {
-      data: models.map(encodeAnthropicModel),
-      has_more: false,
-      first_id: models[0]?.id ?? null,
-      last_id: models.at(-1)?.id ?? null,
-    };
-  });
+  const headersOf = (request: FastifyRequest): FastifyRequest['headers'] =>
+    request.url.startsWith(GEMINI_PATH)
+      ? withQueryKey(request.headers, request.query as Record<string, unknown>)
+      : request.headers;
 
-  // An id is `provider/model`: everything behind the path, slashes included.
-  app.get<{ Params: { '*': string } }>('/v1/models/*', async (request) => {
-    const entry = await find(request.headers, request.params['*']);
-    return modelDialectOf(request) === 'openai-chat' ? encodeOpenaiModel(entry) : encodeAnthropicModel(entry);
-  });
-
-  const geminiHeaders = ({ headers, query }: FastifyRequest) =>
-    withQueryKey(headers, query as Record<string, unknown>);
-
-  app.get(GEMINI_MODELS_PATH, async (request) => ({
-    models: (await list(geminiHeaders(request))).map(encodeGeminiModel),
-  }));
-
-  app.get<{ Params: { '*': string } }>(`${GEMINI_MODELS_PATH}/*`, async (request) =>
-    encodeGeminiModel(await find(geminiHeaders(request), request.params['*'])),
-  );
+  for (const path of [...OPENAI_PATHS, GEMINI_PATH]) {
+    app.get(path, async (request) => dialectOf(request).all(await list(headersOf(request))));
+    // An id is `provider/model`: everything behind the path, slashes included.
+    app.get<{ Params: { '*': string } }>(`${path}/*`, async (request) =>
+      dialectOf(request).one(await find(headersOf(request), request.params['*'])),
+    );
+  }
 };
