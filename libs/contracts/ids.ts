@@ -44,4 +44,6 @@ export type IdByPrefix = {
   /** A running ingress or worker; gone with its process. */
   ing: string;
   wrk: string;
+  /** A process that asks for room under rate limits. */
+  lic: string;
 };

@@ -9,6 +9,10 @@
  * | `flo2.evt.attempt.<tenant>`                              | attempt events, stream `EVT`              |
  * | `flo2.ing.<ingress>.grant`, `.frame`, `.heartbeat`       | the attempt line towards an ingress       |
  * | `flo2.wrk.<worker>.control`                              | the attempt line towards a worker         |
+ * | `flo2.lim.<worker>.ask`, `.report`                       | the limiter line towards a bucket's owner (`limiter-line.ts`) |
+ * | `flo2.lic.<client>.notice`                               | the limiter line towards who asked        |
+ * | `flo2.lim.presence`, `flo2.lim.who`                      | which workers live                        |
+ * | key-value bucket `FLEET`                                 | health of keys and buckets                |
  * | `flo2.ctl.changed`                                       | configuration changes                     |
  * | `flo2.dlq.<stream>`                                      | dead letters (`dead-letter.ts`), stream `DLQ` |
  * | JetStream's own advisories of used up deliveries         | stream `ADV`                              |
@@ -159,5 +163,22 @@ export const ingressSubjects = (ingressId: string): { grant: string; frame: stri
   frame: `flo2.ing.${ingressId}.frame`,
   heartbeat: `flo2.ing.${ingressId}.heartbeat`,
 });
+
+export const limiterOwnerSubjects = (workerId: string): { ask: string; report: string } => ({
+  ask: `flo2.lim.${workerId}.ask`,
+  report: `flo2.lim.${workerId}.report`,
+});
+
+export const limiterNoticeSubject = (clientId: string): string => `flo2.lic.${clientId}.notice`;
+
+export const WORKER_PRESENCE_SUBJECT = 'flo2.lim.presence';
+/** Every worker answers it with its presence. */
+export const WORKER_ROLL_CALL_SUBJECT = 'flo2.lim.who';
+
+export const FLEET_STORE = {
+  name: 'FLEET',
+  /** What nobody has written for a day is as good as not known. */
+  maxAgeMs: DAY_MS,
+} as const;
 
 export const workerControlSubject = (workerId: string): string => `flo2.wrk.${workerId}.control`;

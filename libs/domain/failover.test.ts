@@ -20,7 +20,7 @@ const planOf = (keysPerStep: number[], maxAttempts = 3, attemptTimeoutMs: number
 const standing = (changes: Partial<Standing> = {}): Standing => ({
   plan: planOf([1]),
   step: 0,
-  keyIndex: 0,
+  untriedKeys: 0,
   attempts: 1,
   attemptsAtStep: 1,
   nowMs: 0,
@@ -42,26 +42,27 @@ describe('nextMove', () => {
 
   it('tries the next key first where the error is the key’s own', () => {
     for (const code of ['authentication', 'quota', 'rate_limit_tokens'] as const) {
-      const move = nextMove(standing({ plan: planOf([2, 1]) }), failure(code));
-      expect(move).toEqual({ kind: 'retry', keyIndex: 1, delayMs: 0 });
+      const move = nextMove(standing({ plan: planOf([2, 1]), untriedKeys: 1 }), failure(code));
+      expect(move).toEqual({ kind: 'other_key' });
     }
-    expect(nextMove(standing({ plan: planOf([2, 1]) }), failure('server')).kind).toBe('hand_over');
+    expect(nextMove(standing({ plan: planOf([2, 1]), untriedKeys: 1 }), failure('server')).kind).toBe(
+      'hand_over',
+    );
   });
 
   it('waits as long as the provider asks before it tries the last target again', () => {
     expect(nextMove(standing(), failure('rate_limit_requests', 2_000))).toEqual({
       kind: 'retry',
-      keyIndex: 0,
       delayMs: 2_000,
     });
   });
 
   it('waits longer each time where the provider says nothing', () => {
-    const delays = [1, 2, 3].map((attemptsAtStep) => {
+    const delays = [1, 2].map((attemptsAtStep) => {
       const move = nextMove(standing({ attemptsAtStep, plan: planOf([1], 9) }), failure('server'));
       return move.kind === 'retry' ? move.delayMs : null;
     });
-    expect(delays).toEqual([188, 375, 750]);
+    expect(delays).toEqual([188, 375]);
   });
 
   it('gives up where waiting is the client’s, or the deadline comes first', () => {
@@ -72,6 +73,9 @@ describe('nextMove', () => {
   it('gives up when the attempts are used up, and where every target would say the same', () => {
     expect(nextMove(standing({ attempts: 3, plan: planOf([1, 1]) }), failure('server')).kind).toBe('give_up');
     expect(nextMove(standing({ plan: planOf([2, 1]) }), failure('invalid_request')).kind).toBe('give_up');
+    expect(nextMove(standing({ attemptsAtStep: 3, plan: planOf([1], 9) }), failure('server')).kind).toBe(
+      'give_up',
+    );
     expect(nextMove(standing(), failure('authentication')).kind).toBe('give_up');
     expect(nextMove(standing(), failure('context_length')).kind).toBe('give_up');
   });

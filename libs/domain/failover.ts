@@ -6,8 +6,8 @@ export type Standing = {
   plan: RequestPlan;
   /** The position of the target just tried. */
   step: number;
-  /** The position, among the target's keys, of the key just used. */
-  keyIndex: number;
+  /** Keys of the target that were not used for this request yet. */
+  untriedKeys: number;
   /** Upstream attempts the whole request has made. */
   attempts: number;
   /** Attempts of this worker at this target. */
@@ -19,10 +19,13 @@ export type Standing = {
 };
 
 export type Move =
-  | { kind: 'retry'; keyIndex: number; delayMs: number }
+  | { kind: 'other_key' }
+  | { kind: 'retry'; delayMs: number }
   | { kind: 'hand_over'; step: number }
   | { kind: 'give_up' };
 
+/** Attempts at one target, another key's not counted. */
+const ATTEMPTS_AT_STEP_MAX = 3;
 const BACK_OFF_FIRST_MS = 250;
 const BACK_OFF_MAX_MS = 8_000;
 
@@ -44,17 +47,16 @@ const isOfTheKey = (error: FloError): boolean =>
  * with no target left the same one again, after a wait that honours the provider's.
  */
 export const nextMove = (standing: Standing, error: FloError): Move => {
-  const { plan, step, keyIndex, attempts, nowMs, deadlineAtMs } = standing;
+  const { plan, step, untriedKeys, attempts, nowMs, deadlineAtMs } = standing;
   if (error.retry === 'never' || attempts >= plan.maxAttempts) return { kind: 'give_up' };
 
-  const keys = plan.steps[step]?.providerKeyIds.length ?? 0;
-  if (isOfTheKey(error) && keyIndex + 1 < keys) return { kind: 'retry', keyIndex: keyIndex + 1, delayMs: 0 };
+  if (isOfTheKey(error) && untriedKeys > 0) return { kind: 'other_key' };
   if (step + 1 < plan.steps.length) return { kind: 'hand_over', step: step + 1 };
-  if (error.retry !== 'same') return { kind: 'give_up' };
+  if (error.retry !== 'same' || standing.attemptsAtStep >= ATTEMPTS_AT_STEP_MAX) return { kind: 'give_up' };
 
   const delayMs = Math.max(error.retryAfterMs ?? 0, backOffMs(standing.attemptsAtStep, standing.random));
   if (delayMs > IN_PROCESS_WAIT_MAX_MS || nowMs + delayMs >= deadlineAtMs) return { kind: 'give_up' };
-  return { kind: 'retry', keyIndex: isOfTheKey(error) ? 0 : keyIndex, delayMs };
+  return { kind: 'retry', delayMs };
 };
 
 /**

@@ -87,8 +87,11 @@ export type RoomWanted = {
   feature: string | null;
   routing: Pick<TenantRouting, 'providerKeys' | 'shares'>;
   plan: RequestPlan;
-  /** The first target that may be taken. @default 0 */
+  /** The first and last target that may be taken. @default all of the plan */
   fromStep?: number | undefined;
+  toStep?: number | undefined;
+  /** Keys that were tried for this request and are not to be tried again. */
+  triedKeyIds?: ReadonlySet<ProviderKeyId> | undefined;
   /** Estimates; what a call really cost is settled afterwards. */
   inputTokens: number;
   outputTokens: number;

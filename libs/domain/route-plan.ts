@@ -6,6 +6,8 @@ import { matchesAnyGlob } from './glob.ts';
 import type { RoutableProviderKey, Route, RouteTarget, TenantRouting } from './tenant-routing.ts';
 
 const ATTEMPTS_DEFAULT = 3;
+/** Enough to try every key of the targets, and no more than a client should wait for. */
+const ATTEMPTS_MAX = 16;
 const NAME_LENGTH_MAX = 256;
 
 export type PlanInput = {
@@ -46,13 +48,23 @@ const stepOf = (
   model: string,
   keys: RoutableProviderKey[],
   input: PlanInput,
-): PlanStep => ({
-  provider,
-  model,
-  providerKeyIds: byWeight(keys, input.random)
-    .slice(0, KEYS_PER_TARGET_MAX)
-    .map((key) => key.id),
-});
+): PlanStep => {
+  const ordered = byWeight(keys, input.random).slice(0, KEYS_PER_TARGET_MAX);
+  return {
+    provider,
+    model,
+    providerKeyIds: ordered.map((key) => key.id),
+    ...(ordered.some(({ account }) => account !== null) && {
+      accounts: ordered.map(({ account }) => account),
+    }),
+  };
+};
+
+/** One for each target, and one more for each further key that may turn out not to work. */
+const attemptsFor = (steps: readonly PlanStep[]): number => {
+  const keys = steps.reduce((sum, { providerKeyIds }) => sum + providerKeyIds.length, 0);
+  return Math.max(ATTEMPTS_DEFAULT, steps.length, Math.min(ATTEMPTS_MAX, keys));
+};
 
 const planQualified = (
   provider: string,
@@ -161,13 +173,13 @@ export const planRequest = (input: PlanInput): { plan: RequestPlan; route: strin
     // A route is allowed by its name: what it leads to is the tenant's own choice.
     if (!isAllowed(apiKey, route.name)) refuseModel(route.name);
     const steps = planRoute(route, input);
-    const maxAttempts = route.maxAttempts ?? Math.max(ATTEMPTS_DEFAULT, steps.length);
+    const maxAttempts = route.maxAttempts ?? attemptsFor(steps);
     return { plan: { steps, maxAttempts, attemptTimeoutMs: route.timeoutMs }, route: route.name };
   }
   const step = planTarget({ model }, input);
   if (!isAllowed(apiKey, `${step.provider}/${step.model}`, step.model)) refuseModel(model);
   return {
-    plan: { steps: [step], maxAttempts: ATTEMPTS_DEFAULT, attemptTimeoutMs: null },
+    plan: { steps: [step], maxAttempts: attemptsFor([step]), attemptTimeoutMs: null },
     route: null,
   };
 };

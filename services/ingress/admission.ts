@@ -11,8 +11,10 @@ import type { BudgetGate, BudgetHold } from '#domain/budget-gate';
 import { FloError } from '#domain/errors';
 import type { Clock, TenantDirectory } from '#domain/ports';
 import { planRequest } from '#domain/route-plan';
+import type { TenantRouting } from '#domain/tenant-routing';
 import type { RequestPath, Surface } from '#surfaces/surface';
 import { hashApiKey, readCallerKey } from '#web/caller-key';
+import { estimateTokens } from './interactive-room.ts';
 import { budgetedRequest } from './budgeted-request.ts';
 
 export type AdmissionDeps = {
@@ -41,10 +43,13 @@ export type Incoming = {
  * A request that may be queued. `release` gives back what it holds of its key's limits, `hold` is what it
  * holds of budgets.
  */
-export type Admitted = { header: DispatchHeader; release: () => void; hold: BudgetHold };
-
-/** About four bytes of a prompt are a token; good enough to keep a key near its limit. */
-const BYTES_PER_TOKEN = 4;
+export type Admitted = {
+  header: DispatchHeader;
+  release: () => void;
+  hold: BudgetHold;
+  routing: TenantRouting;
+  tokens: ReturnType<typeof estimateTokens>;
+};
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
@@ -179,14 +184,18 @@ export const admit = async (deps: AdmissionDeps, incoming: Incoming): Promise<Ad
     admittedAtMs,
     deadlineAtMs: admittedAtMs + timeoutMs,
   };
+  const tokens = estimateTokens({
+    bodyBytes: body.length,
+    maxOutputTokens: clientRequest.maxOutputTokens ?? null,
+  });
   const release = deps.limits.admit(apiKey, {
-    tokens: Math.ceil(body.length / BYTES_PER_TOKEN) + (clientRequest.maxOutputTokens ?? 0),
+    tokens: tokens.inputTokens + (clientRequest.maxOutputTokens ?? 0),
     nowMs: admittedAtMs,
   });
   try {
     const facts = { surface, client: clientRequest, parsedBody, bodyBytes: body.length };
     const hold = await deps.budgets.hold(budgetedRequest(header, facts));
-    return { release, hold, header: { ...header, holds: hold.holds } };
+    return { release, hold, routing, tokens, header: { ...header, holds: hold.holds } };
   } catch (error) {
     release();
     throw error;

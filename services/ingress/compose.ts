@@ -4,6 +4,7 @@ import { createTenantDirectory } from '#postgres/tenant-directory';
 import { openBudgetGate } from '#runtime/budget-gate';
 import { openNats, openPostgres, type ProcessContext } from '#runtime/connections';
 import { openPrices } from '#runtime/prices';
+import { openRateLimiter } from '#runtime/rate-limiter';
 import { createSystemMint, systemClock } from '#runtime/system';
 import type { IngressConfiguration } from './config.ts';
 import { createIngress } from './service.ts';
@@ -23,7 +24,10 @@ export const composeIngress = async (configuration: Configuration, context: Proc
   await provisionStreams(connection);
   const prices = await openPrices(context, database);
   const configurationChanges = createConfigurationChanges(connection);
+  const mint = createSystemMint();
+  const { limiter } = await openRateLimiter(context, { connection, mint, role });
   return createIngress({
+    limiter,
     connection,
     directory: createTenantDirectory(database),
     configurationChanges,
@@ -32,7 +36,7 @@ export const composeIngress = async (configuration: Configuration, context: Proc
     listedModels: (provider) => prices.current().listedModels(provider, systemClock.nowMs()),
     ratesOf: (provider, model) => prices.current().ratesOf(provider, model, systemClock.nowMs()),
     clock: systemClock,
-    mint: createSystemMint(),
+    mint,
     logger: context.logger,
     bodyLimitBytes: configuration.bodyLimitBytes,
     defaultTimeoutMs: configuration.requestTimeoutMs,

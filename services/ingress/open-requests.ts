@@ -99,6 +99,11 @@ export class OpenRequests {
     });
   }
 
+  /** Whether a client still waits for an answer to it. */
+  awaits(requestId: RequestId): boolean {
+    return this.#requests.get(requestId)?.settled === false;
+  }
+
   /** The client went away. */
   leave(requestId: RequestId): void {
     const request = this.#requests.get(requestId);

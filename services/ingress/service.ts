@@ -1,5 +1,6 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Dispatch, DispatchHeader } from '#contracts/dispatch';
 import type { RequestId } from '#contracts/ids';
 import type { ProviderId } from '#contracts/vocabulary';
 import { AdmissionLimits } from '#domain/admission-limits';
@@ -7,7 +8,7 @@ import type { BudgetGate } from '#domain/budget-gate';
 import { FloError } from '#domain/errors';
 import type { IdMint } from '#domain/mint-id';
 import type { PriceRate } from '#domain/price-book';
-import type { Clock, ConfigurationChanges, Logger, TenantDirectory } from '#domain/ports';
+import type { Clock, ConfigurationChanges, Logger, RateLimiter, TenantDirectory } from '#domain/ports';
 import { createAttemptEventPublisher } from '#nats/attempt-event-publisher';
 import { watchConnection } from '#nats/connection';
 import { createDispatchPublisher } from '#nats/dispatch-queue';
@@ -20,6 +21,7 @@ import { admit, type AdmissionDeps, type Incoming } from './admission.ts';
 import { AnswerWriter } from './answer-writer.ts';
 import { cacheDirectory } from './directory-cache.ts';
 import { withQueryKey } from './gemini-address.ts';
+import { reserveRoom } from './interactive-room.ts';
 import { modelDialectOf, registerModelRoutes } from './models.ts';
 import { OPEN_REQUESTS_MAX, OpenRequests } from './open-requests.ts';
 import { bodyOf, INFERENCE_ROUTES, requestIdOf, takeRawBodies } from './routes.ts';
@@ -32,6 +34,7 @@ export type IngressDeps = {
   isListed: (provider: ProviderId, model: string) => boolean;
   listedModels: (provider: ProviderId) => readonly string[];
   ratesOf: (provider: ProviderId, model: string) => readonly PriceRate[];
+  limiter: RateLimiter;
   clock: Clock;
   mint: IdMint;
   logger: Logger;
@@ -52,8 +55,11 @@ export type Ingress = {
   registerRoutes: (app: FastifyInstance) => void;
 };
 
+/** The client left, or was answered, while its request waited for room. */
+const abandoned = new FloError('cancelled', 'Nobody waits for the request any more.');
+
 export const createIngress = (deps: IngressDeps): Ingress => {
-  const { connection, clock, mint, logger, bodyLimitBytes } = deps;
+  const { connection, clock, mint, logger, bodyLimitBytes, limiter } = deps;
   const ingressId = mint.mint('ing');
   const events = createAttemptEventPublisher(connection, logger);
   const queue = createDispatchPublisher(connection);
@@ -92,13 +98,32 @@ export const createIngress = (deps: IngressDeps): Ingress => {
     return new FloError('internal', 'flo2 failed.', { cause: error });
   };
 
+  /** Queues an open request once there is room for it; ends it where there will be none in time. */
+  const enqueue = async (
+    { header, body }: Dispatch,
+    room: Parameters<typeof reserveRoom>[2],
+  ): Promise<void> => {
+    const { requestId } = header;
+    let reserved: DispatchHeader | null = null;
+    try {
+      reserved = await reserveRoom(limiter, header, room);
+      if (!open.awaits(requestId)) throw abandoned;
+      faultPoint('ingress.publishing');
+      await queue.publish({ header: reserved, body });
+      faultPoint('ingress.published');
+    } catch (error) {
+      if (reserved?.reservation) limiter.release(reserved.reservation);
+      open.failUnqueued(requestId, asFloError(error, requestId));
+    }
+  };
+
   const serve = async (incoming: Incoming, reply: FastifyReply): Promise<void> => {
     const { requestId, surface } = incoming;
     const response = reply.raw;
     const writer = new AnswerWriter(response, surface, requestId);
     try {
       refuseIfUnable();
-      const { header, release, hold } = await admit(admission, incoming);
+      const { header, release, hold, routing, tokens } = await admit(admission, incoming);
       faultPoint('ingress.authenticated');
       if (response.destroyed) {
         release();
@@ -106,12 +131,12 @@ export const createIngress = (deps: IngressDeps): Ingress => {
         return;
       }
       open.open(header, writer, { onSettled: release, onClosed: hold.end });
-      response.once('close', () => open.leave(requestId));
-      faultPoint('ingress.publishing');
-      await queue
-        .publish({ header, body: incoming.body })
-        .catch((error: unknown) => open.failUnqueued(requestId, asFloError(error, requestId)));
-      faultPoint('ingress.published');
+      const left = new AbortController();
+      response.once('close', () => {
+        open.leave(requestId);
+        left.abort(abandoned);
+      });
+      await enqueue({ header, body: incoming.body }, { routing, tokens, signal: left.signal });
     } catch (error) {
       writer.fail(asFloError(error, requestId), 0, null);
     }

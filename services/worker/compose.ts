@@ -4,6 +4,7 @@ import { createPayloadSeal } from '#postgres/payload-seal';
 import { createProviderCredentials } from '#postgres/provider-credentials';
 import { createWorkClaims } from '#postgres/work-claims';
 import { openNats, openPostgres, type ProcessContext } from '#runtime/connections';
+import { openRateLimiter } from '#runtime/rate-limiter';
 import type { Service } from '#runtime/service';
 import { createSystemMint, systemClock } from '#runtime/system';
 import { createVault } from '#vault/vault';
@@ -39,7 +40,10 @@ export const composeWorker = async (
   const vault = createVault({ masterKey: configuration.masterKey });
   const configurationChanges = createConfigurationChanges(connection);
   const { workerConcurrency: interactive, workerQueuedConcurrency: queued } = configuration;
+  const mint = createSystemMint();
+  const rateLimiter = await openRateLimiter(context, { connection, mint, role });
   return createWorker({
+    rateLimiter,
     connection,
     credentials: createProviderCredentials(database, vault),
     configurationChanges,
@@ -55,7 +59,7 @@ export const composeWorker = async (
     },
     drainMs: configuration.drainTimeoutMs,
     clock: systemClock,
-    mint: createSystemMint(),
+    mint,
     logger: context.logger,
   });
 };

@@ -4,16 +4,17 @@ import type { AttemptId, ProviderKeyId } from '#contracts/ids';
 import { reportedEvent } from '#domain/attempt-report';
 import { FloError } from '#domain/errors';
 import { firstByteBudgetMs, nextMove, type Move } from '#domain/failover';
-import type { Clock, Logger, ProviderCredential, ProviderCredentials } from '#domain/ports';
+import type { Clock, Logger, ProviderCredentials, RateLimiter } from '#domain/ports';
+import type { RetryBudget } from '#domain/retry-budget';
 import type { UpstreamClient } from '#http/upstream-client';
 import type { AttemptEventPublisher } from '#nats/attempt-event-publisher';
 import type { DispatchPublisher, ReceivedDispatch } from '#nats/dispatch-queue';
 import { faultPoint } from '#runtime/fault-point';
+import { AttemptRoom } from './attempt-room.ts';
 import type { AnswerSink, RequestOwner } from './attempt-ports.ts';
-import { providerFor } from '#providers/registry';
 import { CoalescingWriter } from './coalescing-writer.ts';
+import { prepareAttempt, type Prepared } from './prepare-attempt.ts';
 import type { RequestInHand } from './requests-in-hand.ts';
-import { translateFor, type Translation } from './translation.ts';
 import { UpstreamAttempt, type UpstreamAttemptResult } from './upstream-attempt.ts';
 
 export type DispatchRunDeps = {
@@ -23,12 +24,13 @@ export type DispatchRunDeps = {
   timeouts: { firstByteMs: number; idleMs: number };
   events: AttemptEventPublisher;
   queue: DispatchPublisher;
+  limiter: RateLimiter;
+  retryBudget: RetryBudget;
   clock: Clock;
   random: () => number;
   logger: Logger;
 };
 
-type Prepared = { credential: ProviderCredential; translation: Translation };
 type Granted = { attemptId: AttemptId; sink: AnswerSink };
 
 /**
@@ -53,7 +55,7 @@ export class DispatchRun {
   readonly #owner: RequestOwner;
   #attempts: number;
   #attemptsAtStep = 0;
-  #keyIndex = 0;
+  readonly #room: AttemptRoom;
   #grantedAtMs = 0;
   #acknowledged = false;
 
@@ -71,16 +73,29 @@ export class DispatchRun {
     this.#step = step;
     this.#request = request;
     this.#attempts = this.#header.firstAttempt - 1;
+    this.#room = new AttemptRoom(deps.limiter, this.#header, request.abort.signal);
   }
 
   async run(): Promise<void> {
+    try {
+      if (this.#header.firstAttempt === 1) this.#deps.retryBudget.deposit();
+      await this.#room.first(this.#deps.clock.nowMs());
+      await this.#attemptUntilOver();
+    } finally {
+      this.#room.release();
+    }
+  }
+
+  async #attemptUntilOver(): Promise<void> {
     const { signal } = this.#request.abort;
     while (!signal.aborted) {
-      const prepared = await this.#prepare();
+      const target = { body: this.#owner.body, model: this.#step.model, providerKeyId: this.#keyId() };
+      const prepared = await prepareAttempt(this.#deps, this.#header, target);
       const granted = await this.#win(!(prepared instanceof FloError));
       if (granted === null) return;
       if (prepared instanceof FloError) {
         // No call was made: the grant only lets this worker move the request on, or answer it.
+        this.#room.release();
         if (!(await this.#carryOut(this.#moveInsteadOf(prepared), prepared, granted.sink, null))) return;
         continue;
       }
@@ -97,34 +112,8 @@ export class DispatchRun {
     this.#acknowledge();
   }
 
-  async #prepare(): Promise<Prepared | FloError> {
-    const { credentials, logger } = this.#deps;
-    const { tenantId, requestId } = this.#header;
-    const keyId = this.#keyId();
-    let credential: ProviderCredential | null;
-    try {
-      credential = await credentials.open(tenantId, keyId);
-    } catch (error) {
-      const reason = error instanceof Error ? error.name : 'unknown';
-      logger.error({ requestId, providerKeyId: keyId, reason }, 'a provider key could not be opened');
-      return new FloError('unavailable', 'The registered provider key cannot be read now.', { cause: error });
-    }
-    if (credential === null) return new FloError('permission', 'The registered provider key was removed.');
-    try {
-      const target = { provider: providerFor(credential), model: this.#step.model };
-      return {
-        credential,
-        translation: translateFor(this.#header, this.#owner.body, target),
-      };
-    } catch (error) {
-      if (error instanceof FloError) return error;
-      logger.error({ requestId, err: error }, 'a request could not be translated');
-      return new FloError('internal', 'flo2 failed to prepare the request.', { cause: error });
-    }
-  }
-
   #keyId(): ProviderKeyId {
-    const keyId = this.#step.providerKeyIds[this.#keyIndex];
+    const keyId = this.#step.providerKeyIds[this.#room.keyIndex];
     if (keyId === undefined) throw new RangeError('a key beyond the plan');
     return keyId;
   }
@@ -173,6 +162,7 @@ export class DispatchRun {
       writer,
     }).run();
     this.#request.writer = null;
+    this.#room.settle(result);
     faultPoint('worker.event_publishing');
     events.publish(
       reportedEvent(this.#header, {
@@ -223,13 +213,13 @@ export class DispatchRun {
     sink.answer(this.#head({ status, contentType, upstreamRequestId }, prepared), body);
   }
 
-  #moveAfter(error: FloError): Move {
+  #moveAfter(error: FloError, untriedKeys = this.#room.untriedKeys): Move {
     const { plan, step, deadlineAtMs } = this.#header;
     return nextMove(
       {
         plan,
         step,
-        keyIndex: this.#keyIndex,
+        untriedKeys,
         attempts: this.#attempts,
         attemptsAtStep: this.#attemptsAtStep,
         nowMs: this.#deps.clock.nowMs(),
@@ -258,11 +248,16 @@ export class DispatchRun {
       case 'give_up':
         sink.fail(error, upstreamRequestId);
         return false;
+      case 'other_key': {
+        if (await this.#room.otherKey(this.#deps.clock.nowMs())) return true;
+        return this.#carryOut(this.#moveAfter(error, 0), error, sink, upstreamRequestId);
+      }
       case 'retry': {
         const { signal } = this.#request.abort;
-        this.#keyIndex = move.keyIndex;
-        await sleep(move.delayMs, undefined, { signal }).catch(() => undefined);
-        if (!signal.aborted) return true;
+        if (this.#deps.retryBudget.withdraw()) {
+          await sleep(move.delayMs, undefined, { signal }).catch(() => undefined);
+          if (!signal.aborted && (await this.#room.again(this.#deps.clock.nowMs()))) return true;
+        }
         sink.fail(signal.reason instanceof FloError ? signal.reason : error, upstreamRequestId);
         return false;
       }
@@ -273,13 +268,19 @@ export class DispatchRun {
   }
 
   async #handOver(
-    step: number,
+    firstStep: number,
     error: FloError,
     sink: AnswerSink,
     upstreamRequestId: string | null,
   ): Promise<void> {
     const { dispatch } = this.#received;
-    const header = { ...this.#header, step, firstAttempt: this.#attempts + 1 };
+    const reservation = await this.#room.later(firstStep, this.#deps.clock.nowMs());
+    if (reservation === null) {
+      sink.fail(error, upstreamRequestId);
+      return;
+    }
+    const { step } = reservation;
+    const header = { ...this.#header, step, reservation, firstAttempt: this.#attempts + 1 };
     try {
       faultPoint('worker.handing_over');
       await this.#deps.queue.publish({ header, body: dispatch.body });
@@ -287,6 +288,7 @@ export class DispatchRun {
     } catch (failure) {
       const { requestId } = header;
       const reason = failure instanceof FloError ? failure.code : 'internal';
+      this.#deps.limiter.release(reservation);
       this.#deps.logger.warn({ requestId, step, reason }, 'a request could not be handed over');
       sink.fail(error, upstreamRequestId);
       return;

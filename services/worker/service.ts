@@ -5,14 +5,18 @@ import { FloError } from '#domain/errors';
 import type { IdMint } from '#domain/mint-id';
 import type { Clock, ConfigurationChanges, Logger, ProviderCredentials } from '#domain/ports';
 import type { PayloadSeal, WorkClaims } from '#domain/work-ports';
+import { RetryBudget } from '#domain/retry-budget';
 import { createUpstreamClient } from '#http/upstream-client';
 import { createAttemptEventPublisher } from '#nats/attempt-event-publisher';
 import { createDispatchPublisher, type ReceivedDispatch } from '#nats/dispatch-queue';
+import { openLimiterOwnerLine } from '#nats/limiter-line';
 import { createWorkResultPublisher } from '#nats/work-results';
 import { openWorkerLine } from '#nats/worker-line';
 import { faultPoint } from '#runtime/fault-point';
+import type { OpenedRateLimiter } from '#runtime/rate-limiter';
 import { abortError } from './attempt-limits.ts';
 import type { RequestOwner } from './attempt-ports.ts';
+import { BucketOwner } from './bucket-owner.ts';
 import { burialLoop } from './burial-loop.ts';
 import { ClaimBatcher } from './claim-batcher.ts';
 import { cacheCredentials } from './credential-cache.ts';
@@ -38,6 +42,7 @@ export type WorkerDeps = {
   timeouts: { connectMs: number; firstByteMs: number; idleMs: number };
   /** How long a stop lets calls finish. */
   drainMs: number;
+  rateLimiter: OpenedRateLimiter;
   clock: Clock;
   mint: IdMint;
   logger: Logger;
@@ -67,7 +72,9 @@ const refusalOf = (received: ReceivedDispatch, nowMs: number): Refusal | null =>
 export const createWorker = (deps: WorkerDeps): Worker => {
   const { connection, clock, mint, logger, configurationChanges } = deps;
   const workerId = mint.mint('wrk');
+  const { limiter, workers, fleet } = deps.rateLimiter;
   const requests = new RequestsInHand(workerId);
+  const buckets = new BucketOwner({ workerId, workers, fleet, clock });
   const stopping = new AbortController();
   const reachable = new Map<string, boolean>();
   let finish: (() => Promise<void>) | null = null;
@@ -117,12 +124,20 @@ export const createWorker = (deps: WorkerDeps): Worker => {
         (subject) => logger.warn({ subject }, 'a message could not be read'),
       );
       requests.start(line);
+      const ownerLine = openLimiterOwnerLine(connection, workerId, {
+        onAsk: (ask) => buckets.ask(ask),
+        onReport: (report) => buckets.report(report),
+        onUnreadable: (subject) => logger.warn({ subject }, 'a message could not be read'),
+      });
+      buckets.start(ownerLine);
       const run: DispatchRunDeps = {
         credentials: cacheCredentials(deps.credentials, configurationChanges, clock),
         upstream,
         timeouts: deps.timeouts,
         events,
         queue: createDispatchPublisher(connection),
+        limiter,
+        retryBudget: new RetryBudget(),
         clock,
         random: Math.random,
         logger,
@@ -152,6 +167,9 @@ export const createWorker = (deps: WorkerDeps): Worker => {
       const loops = [...lanes, burialLoop({ connection, signal: stopping.signal, logger })];
       finish = async () => {
         stopping.abort();
+        // First, so that whoever waits for room here has another owner while the calls in hand end.
+        await ownerLine.leave();
+        buckets.stop();
         const abortAll = setTimeout(() => requests.abortAll(), deps.drainMs);
         await requests.empty();
         await Promise.all(loops);

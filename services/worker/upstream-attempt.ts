@@ -1,6 +1,7 @@
 import type { AttemptOutcome } from '#contracts/attempt-event';
 import type { AnswerHead } from '#contracts/attempt-line';
 import type { AttemptId } from '#contracts/ids';
+import type { RateLimitReading } from '#contracts/rate-limit-reading';
 import { UNKNOWN_USAGE } from '#contracts/usage';
 import type { StreamFraming } from '#contracts/vocabulary';
 import { FloError } from '#domain/errors';
@@ -57,6 +58,8 @@ export type UpstreamAttemptResult = {
   /** Whether something has reached the client, so that nobody else may answer. */
   committed: boolean;
   facts: AnswerFacts;
+  /** What the answer's headers say of the account's limits. */
+  readings: RateLimitReading[];
   upstreamStatus: number | null;
   upstreamRequestId: string | null;
   startedAtMs: number;
@@ -93,6 +96,7 @@ export class UpstreamAttempt {
   readonly #startedAtMs: number;
   #firstByteTimer: NodeJS.Timeout | null = null;
   #facts: () => AnswerFacts = () => NO_FACTS;
+  #readings: RateLimitReading[] = [];
   #upstreamStatus: number | null = null;
   #upstreamRequestId: string | null = null;
   #firstByteAtMs: number | null = null;
@@ -150,6 +154,7 @@ export class UpstreamAttempt {
     this.#firstByteAtMs = clock.nowMs();
     this.#upstreamStatus = answer.status;
     this.#upstreamRequestId = provider.readRequestId(answer.headers);
+    this.#readings = provider.readRateLimits(answer.headers, clock.nowMs());
     if (answer.status < 200 || answer.status > 299) {
       const { bytes } = await readUpTo(this.#watched(answer.body), ERROR_BYTES_MAX);
       throw provider.decodeError({
@@ -279,6 +284,7 @@ export class UpstreamAttempt {
       answer,
       committed: this.#committed,
       facts: this.#facts(),
+      readings: this.#readings,
       upstreamStatus: this.#upstreamStatus,
       upstreamRequestId: this.#upstreamRequestId,
       startedAtMs: this.#startedAtMs,

@@ -1,0 +1,168 @@
+import type { RateLimitReading } from '#contracts/rate-limit-reading';
+import type { ApiKeyLimits } from './api-key.ts';
+import { TokenBucket } from './token-bucket.ts';
+
+export type LimitUnit = RateLimitReading['unit'];
+export type CallCost = { inputTokens: number; outputTokens: number };
+
+/** What each limit had given out by then; tells what was given out since. */
+export type SpendMark = Partial<Record<LimitUnit, number>>;
+
+export type LimitSnapshot = { unit: LimitUnit; limit: number; windowMs: number };
+
+const MINUTE_MS = 60_000;
+/** What is taken for a call that another owner had granted. */
+const AVERAGE_COST: CallCost = { inputTokens: 500, outputTokens: 500 };
+
+export const tokensOf = ({ inputTokens, outputTokens }: CallCost): number => inputTokens + outputTokens;
+
+const costIn = (unit: LimitUnit, cost: CallCost): number => {
+  switch (unit) {
+    case 'requests':
+      return 1;
+    case 'tokens':
+      return tokensOf(cost);
+    case 'input_tokens':
+      return cost.inputTokens;
+    case 'output_tokens':
+      return cost.outputTokens;
+  }
+};
+
+export type Shortage = { of: 'requests' | 'tokens'; waitMs: number };
+
+const shortageOf = (unit: LimitUnit, waitMs: number): Shortage => ({
+  of: unit === 'requests' ? 'requests' : 'tokens',
+  waitMs,
+});
+
+/**
+ * All the limits of one account together. A limit is there once the tenant has declared it or the provider has
+ * told it; what the provider tells goes before what was declared. An account without limits is never short.
+ */
+export class AccountLimits {
+  readonly #buckets = new Map<LimitUnit, TokenBucket>();
+  readonly #told = new Set<LimitUnit>();
+  #declared: ApiKeyLimits = {};
+
+  constructor(known: readonly LimitSnapshot[], nowMs: number) {
+    for (const { unit, limit, windowMs } of known) {
+      this.#told.add(unit);
+      // Whoever knew it may have given out all there was a moment ago.
+      this.#buckets.set(unit, new TokenBucket({ limit, windowMs, nowMs, level: 0 }));
+    }
+  }
+
+  /** What the provider has told. */
+  snapshot(): LimitSnapshot[] {
+    return [...this.#buckets]
+      .filter(([unit]) => this.#told.has(unit))
+      .map(([unit, { limit, windowMs }]) => ({ unit, limit, windowMs }));
+  }
+
+  declare(limits: ApiKeyLimits, nowMs: number): void {
+    const { requestsPerMinute, tokensPerMinute } = limits;
+    if (requestsPerMinute !== this.#declared.requestsPerMinute) {
+      this.#declareOne('requests', requestsPerMinute, nowMs);
+    }
+    if (tokensPerMinute !== this.#declared.tokensPerMinute) {
+      this.#declareOne('tokens', tokensPerMinute, nowMs);
+    }
+    this.#declared = { requestsPerMinute, tokensPerMinute };
+  }
+
+  #declareOne(unit: LimitUnit, limit: number | undefined, nowMs: number): void {
+    if (this.#told.has(unit)) return;
+    const known = this.#buckets.get(unit);
+    if (limit === undefined) this.#buckets.delete(unit);
+    else if (known !== undefined) known.resize(limit, MINUTE_MS, nowMs);
+    else this.#buckets.set(unit, new TokenBucket({ limit, windowMs: MINUTE_MS, nowMs }));
+  }
+
+  spend(cost: CallCost, nowMs: number): SpendMark {
+    const mark: SpendMark = {};
+    for (const [unit, bucket] of this.#buckets) {
+      bucket.spend(costIn(unit, cost), nowMs);
+      mark[unit] = bucket.spent;
+    }
+    return mark;
+  }
+
+  giveBack(cost: CallCost, mark: SpendMark, nowMs: number): void {
+    for (const [unit, bucket] of this.#buckets) {
+      if (mark[unit] !== undefined) bucket.spend(-costIn(unit, cost), nowMs);
+    }
+  }
+
+  /** A call that was dearer than it was taken for is a debt; where no header tells, a cheaper one is given back. */
+  correct(taken: CallCost, real: CallCost, mark: SpendMark, nowMs: number): void {
+    for (const [unit, bucket] of this.#buckets) {
+      if (mark[unit] === undefined) continue;
+      const surplus = costIn(unit, real) - costIn(unit, taken);
+      if (surplus > 0 || !this.#told.has(unit)) bucket.spend(surplus, nowMs);
+    }
+  }
+
+  /**
+   * Takes what the headers of an answer say. `mark` is what was given out when its call was let go, null where
+   * another owner let it go; `underWay` is how many calls are out now.
+   */
+  learn(
+    readings: readonly RateLimitReading[],
+    call: { mark: SpendMark | null; underWay: number; durationMs: number },
+    nowMs: number,
+  ): void {
+    for (const { unit, limit, remaining, windowMs } of readings) {
+      let bucket = this.#buckets.get(unit);
+      if (bucket === undefined) {
+        if (limit === null || limit <= 0) continue;
+        bucket = new TokenBucket({ limit, windowMs: windowMs ?? MINUTE_MS, nowMs });
+        this.#buckets.set(unit, bucket);
+      }
+      this.#told.add(unit);
+      const spentThen = call.mark?.[unit];
+      const spentSince =
+        spentThen === undefined ? call.underWay * costIn(unit, AVERAGE_COST) : bucket.spent - spentThen;
+      bucket.learn({ limit, remaining, windowMs, spentSince, ageMs: call.durationMs }, nowMs);
+    }
+  }
+
+  /** The provider said that nothing is left. */
+  empty(of: Shortage['of'], nowMs: number): void {
+    for (const [unit, bucket] of this.#buckets) {
+      if (shortageOf(unit, 0).of === of) bucket.empty(nowMs);
+    }
+  }
+
+  /** What lasts longest of what keeps a call from going out now; `reserveShare` of every limit stays in it. */
+  shortageFor(cost: CallCost, nowMs: number, reserveShare = 0): Shortage | null {
+    let longest: Shortage | null = null;
+    for (const [unit, bucket] of this.#buckets) {
+      const waitMs = bucket.waitMs(costIn(unit, cost), nowMs, bucket.capacity * reserveShare);
+      if (waitMs > (longest?.waitMs ?? 0)) longest = shortageOf(unit, waitMs);
+    }
+    return longest;
+  }
+
+  /** As `shortageFor`, behind so many calls of so many tokens. */
+  shortageBehind(ahead: { calls: number; tokens: number }, cost: CallCost, nowMs: number): Shortage | null {
+    let longest: Shortage | null = null;
+    for (const [unit, bucket] of this.#buckets) {
+      const costAhead = unit === 'requests' ? ahead.calls : ahead.tokens;
+      const pacedMs = Math.ceil((costAhead * bucket.windowMs) / Math.max(1, bucket.limit));
+      const waitMs = pacedMs + bucket.waitMs(costIn(unit, cost), nowMs);
+      if (waitMs > (longest?.waitMs ?? 0)) longest = shortageOf(unit, waitMs);
+    }
+    return longest;
+  }
+
+  /** How many such calls fit while every limit stays half full. */
+  spareFor(cost: CallCost, nowMs: number): number {
+    let count = Number.POSITIVE_INFINITY;
+    for (const [unit, bucket] of this.#buckets) {
+      const spare = bucket.level(nowMs) - bucket.capacity / 2;
+      count = Math.min(count, Math.floor(spare / Math.max(1, costIn(unit, cost))));
+    }
+    return Math.max(0, count);
+  }
+}

@@ -1,0 +1,370 @@
+/**
+ * The room that one provider account has for one family of models, as its owner keeps it: what may go out now,
+ * and who waits for more.
+ *
+ * A call needs, all at once: enough in each of the account's limits (`account-limits`), a place among the calls
+ * under way (`adaptive-concurrency`), a closed breaker, and no pause asked for by the provider.
+ *
+ *   asked ──there is room, nobody goes before──▶ granted ──settled | released | 10 min──▶ gone
+ *     │                                            ▲
+ *     ├──may wait──▶ waiting ──its turn────────────┘
+ *     │                 ├──cancelled | its deadline──▶ gone
+ *     │                 └──a pause past its deadline | the breaker opens──▶ refused
+ *     └──would wait past its deadline | the breaker is open──▶ refused, with how long it would have waited
+ *
+ * Invariants: nothing is granted while an earlier one of the same flow and lane waits; calls under way do not
+ * exceed the concurrency's limit at the time of a grant; interactive goes before async and async before batch,
+ * but a lower lane that waits gets one grant in twenty; batch leaves a fifth of every limit to the others,
+ * that one grant excepted; within a lane flows share by weight, cost counted in tokens; at most `WAITERS_MAX`
+ * wait.
+ *
+ * In one class, although long, because every rule above is about the same few fields.
+ */
+import { LANES, type Lane } from '#contracts/vocabulary';
+import {
+  AccountLimits,
+  type CallCost,
+  type LimitSnapshot,
+  type Shortage,
+  type SpendMark,
+} from './account-limits.ts';
+import { AdaptiveConcurrency } from './adaptive-concurrency.ts';
+import type { ApiKeyLimits } from './api-key.ts';
+import { Breaker, isTrouble } from './breaker.ts';
+import type { ErrorCode } from './errors.ts';
+import { LaneQueue, type Waiter } from './lane-queue.ts';
+import type { CallOutcome } from './ports.ts';
+
+/** What stands in the way, and how long that lasts. */
+export type Obstacle = { of: Shortage['of'] | 'concurrency' | 'trouble'; waitMs: number };
+
+export type Verdict =
+  | { kind: 'granted'; id: string }
+  | { kind: 'queued'; waitMs: number }
+  | { kind: 'refused'; obstacle: Obstacle };
+
+/** What a waiter is told in the end. */
+export type Notice = { ticket: string; verdict: Exclude<Verdict, { kind: 'queued' }> };
+
+/** What a new owner starts from. */
+export type BucketSnapshot = {
+  limits: LimitSnapshot[];
+  concurrency: number;
+  starting: boolean;
+  pausedUntilMs: number;
+};
+
+type Granted = CallCost & { grantedAtMs: number; expiresAtMs: number; mark: SpendMark };
+
+const WAITERS_MAX = 5_000;
+/** What nobody settles was lost with its process. */
+const GRANT_LOST_MS = 600_000;
+const BATCH_RESERVE_SHARE = 0.2;
+/** One grant in so many goes to a lower lane that waits. */
+const LOWER_LANE_EVERY = 20;
+const RECHECK_MS = 1_000;
+/** For a refusal of the provider that names no wait. */
+const PAUSE_MS = 1_000;
+const PAUSE_MAX_MS = 86_400_000;
+/** Of the free places, the part that may be lent to one process at once. */
+const LOAN_SHARE = 1 / 2;
+/** One account's window: the calls it may have under way or ready in the workers' queue. */
+export const CONCURRENCY_CEILING = 256;
+/** Over which the pace of ended calls is smoothed. */
+const PACE_MS = 5_000;
+
+export class RateLimitBucket {
+  readonly #mintId: () => string;
+  readonly #limits: AccountLimits;
+  readonly #concurrency: AdaptiveConcurrency;
+  readonly #breaker = new Breaker();
+  readonly #lanes: Record<Lane, LaneQueue> = {
+    interactive: new LaneQueue(),
+    async: new LaneQueue(),
+    batch: new LaneQueue(),
+  };
+  /** In the order of their grants. */
+  readonly #granted = new Map<string, Granted>();
+  #pausedUntilMs: number;
+  #pausedFor: Shortage['of'] = 'requests';
+  /** When all that wait are looked through again. */
+  #sweepAtMs = 0;
+  #sinceLowerLane = 0;
+  #endsPerSecond = 0;
+  #endedAtMs: number;
+  #usedAtMs: number;
+
+  constructor(options: { mintId: () => string; nowMs: number; snapshot?: BucketSnapshot | null }) {
+    const { nowMs, snapshot } = options;
+    this.#mintId = options.mintId;
+    this.#usedAtMs = nowMs;
+    this.#endedAtMs = nowMs;
+    this.#pausedUntilMs = snapshot?.pausedUntilMs ?? 0;
+    this.#limits = new AccountLimits(snapshot?.limits ?? [], nowMs);
+    this.#concurrency = new AdaptiveConcurrency({
+      ceiling: CONCURRENCY_CEILING,
+      limit: snapshot?.concurrency,
+      starting: snapshot?.starting,
+    });
+  }
+
+  get waiting(): number {
+    return LANES.reduce((sum, lane) => sum + this.#lanes[lane].waiting.size, 0);
+  }
+
+  get underWay(): number {
+    return this.#granted.size;
+  }
+
+  /** When it was last asked or told something. */
+  get usedAtMs(): number {
+    return this.#usedAtMs;
+  }
+
+  get breakerState(): Breaker['state'] {
+    return this.#breaker.state;
+  }
+
+  /** Until when the breaker lets nobody through; in the past where it lets calls through. */
+  get ejectedUntilMs(): number {
+    return this.#breaker.retryAtMs;
+  }
+
+  snapshot(): BucketSnapshot {
+    return {
+      limits: this.#limits.snapshot(),
+      concurrency: this.#concurrency.limit,
+      starting: this.#concurrency.starting,
+      pausedUntilMs: this.#pausedUntilMs,
+    };
+  }
+
+  /** The tenant's word; what the provider itself has said goes before it. */
+  declare(limits: ApiKeyLimits, nowMs: number): void {
+    this.#limits.declare(limits, nowMs);
+    this.#concurrency.setCeiling(Math.min(CONCURRENCY_CEILING, limits.concurrency ?? CONCURRENCY_CEILING));
+  }
+
+  /** Asks for room now, or, where `mayWait`, for a place in the queue. */
+  ask(waiter: Waiter, options: { mayWait: boolean; nowMs: number }): Verdict {
+    const { mayWait, nowMs } = options;
+    this.#usedAtMs = nowMs;
+    const obstacle = this.#obstacleFor(waiter, nowMs);
+    if (obstacle === null && this.#goesAtOnce(waiter.lane)) {
+      return { kind: 'granted', id: this.#grant(waiter, nowMs) };
+    }
+    if (obstacle?.of === 'trouble') return { kind: 'refused', obstacle };
+    const guess = this.#estimate(waiter, obstacle, nowMs);
+    if (!mayWait || nowMs + guess.waitMs > waiter.deadlineAtMs || this.waiting >= WAITERS_MAX) {
+      return { kind: 'refused', obstacle: guess };
+    }
+    this.#lanes[waiter.lane].add(waiter);
+    return { kind: 'queued', waitMs: guess.waitMs };
+  }
+
+  /** Whether nobody waits whose turn it is first. */
+  #goesAtOnce(lane: Lane): boolean {
+    let isLower = false;
+    for (const other of LANES) {
+      if (this.#lanes[other].waiting.size > 0) {
+        if (!isLower) return false;
+        this.#sinceLowerLane += 1;
+        return this.#sinceLowerLane < LOWER_LANE_EVERY;
+      }
+      isLower ||= other === lane;
+    }
+    return true;
+  }
+
+  /**
+   * Room ahead of need, so that a process need not ask for each call: at most half of the free places, and
+   * nothing while anybody waits or a limit is half used up. The ids settle and are given back like any other.
+   */
+  lend(cost: CallCost & { lane: Lane }, wanted: number, nowMs: number): string[] {
+    if (this.waiting > 0 || this.#breaker.state !== 'closed' || nowMs < this.#pausedUntilMs) return [];
+    const places = Math.floor((this.#placesFor(cost.lane) - this.#granted.size) * LOAN_SHARE);
+    const count = Math.min(wanted, places, this.#limits.spareFor(cost, nowMs));
+    const ids: string[] = [];
+    for (let index = 0; index < count; index += 1) ids.push(this.#grant(cost, nowMs));
+    return ids;
+  }
+
+  /** Gives up waiting. */
+  cancel(ticket: string, nowMs: number): void {
+    this.#usedAtMs = nowMs;
+    for (const lane of LANES) {
+      const waiter = this.#lanes[lane].waiting.get(ticket);
+      if (waiter !== undefined) this.#lanes[lane].remove(waiter);
+    }
+  }
+
+  /** Gives back what no call was made for. */
+  release(id: string, nowMs: number): void {
+    this.#usedAtMs = nowMs;
+    const granted = this.#granted.get(id);
+    if (granted === undefined) return;
+    this.#granted.delete(id);
+    this.#limits.giveBack(granted, granted.mark, nowMs);
+    this.#breaker.record('cancelled', granted.grantedAtMs, nowMs);
+  }
+
+  /** What came of a call. One that this owner did not grant still teaches. */
+  settle(id: string, outcome: CallOutcome, nowMs: number): void {
+    this.#usedAtMs = nowMs;
+    const { inputTokens, outputTokens, readings, startedAtMs, endedAtMs } = outcome;
+    const granted = this.#granted.get(id);
+    const underWay = this.#granted.size;
+    this.#granted.delete(id);
+    const call = { mark: granted?.mark ?? null, underWay, durationMs: endedAtMs - startedAtMs };
+    this.#limits.learn(readings, call, nowMs);
+    if (granted !== undefined && inputTokens !== null && outputTokens !== null) {
+      this.#limits.correct(granted, { inputTokens, outputTokens }, granted.mark, nowMs);
+    }
+    const code = outcome.error?.code ?? null;
+    this.#breaker.record(code, granted?.grantedAtMs ?? startedAtMs, nowMs);
+    if (this.#breaker.state === 'open') this.#sweepAtMs = nowMs;
+    if (code === null) this.#concurrency.succeeded(underWay);
+    else this.#heed(code, outcome.error?.retryAfterMs, nowMs);
+    this.#countEnd(nowMs);
+  }
+
+  /** What the provider's refusal asks for. */
+  #heed(code: ErrorCode, retryAfterMs: number | undefined, nowMs: number): void {
+    const isLimit = code === 'rate_limit_requests' || code === 'rate_limit_tokens';
+    if (isLimit || code === 'overloaded') this.#concurrency.congested(nowMs);
+    if (!isLimit && (retryAfterMs === undefined || !isTrouble(code))) return;
+    const pauseMs = Math.min(PAUSE_MAX_MS, retryAfterMs ?? PAUSE_MS);
+    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, nowMs + pauseMs);
+    this.#pausedFor = code === 'rate_limit_tokens' ? 'tokens' : 'requests';
+    this.#sweepAtMs = nowMs;
+    if (isLimit) this.#limits.empty(this.#pausedFor, nowMs);
+  }
+
+  #countEnd(nowMs: number): void {
+    const elapsedMs = Math.max(1, nowMs - this.#endedAtMs);
+    this.#endedAtMs = nowMs;
+    this.#endsPerSecond += (1_000 / elapsedMs - this.#endsPerSecond) * Math.min(1, elapsedMs / PACE_MS);
+  }
+
+  #grant({ inputTokens, outputTokens }: CallCost, nowMs: number): string {
+    const id = this.#mintId();
+    this.#breaker.admit(nowMs);
+    this.#granted.set(id, {
+      inputTokens,
+      outputTokens,
+      grantedAtMs: nowMs,
+      expiresAtMs: nowMs + GRANT_LOST_MS,
+      mark: this.#limits.spend({ inputTokens, outputTokens }, nowMs),
+    });
+    return id;
+  }
+
+  #placesFor(lane: Lane): number {
+    const { limit } = this.#concurrency;
+    return lane === 'batch' ? Math.ceil(limit * (1 - BATCH_RESERVE_SHARE)) : limit;
+  }
+
+  /** What keeps a call from going out now. A lane whose turn is owed needs to leave no reserve. */
+  #obstacleFor(cost: CallCost & { lane: Lane }, nowMs: number, isOwed = false): Obstacle | null {
+    if (nowMs < this.#pausedUntilMs) return { of: this.#pausedFor, waitMs: this.#pausedUntilMs - nowMs };
+    const { state, retryAtMs } = this.#breaker;
+    if (state !== 'closed' && nowMs < retryAtMs) return { of: 'trouble', waitMs: retryAtMs - nowMs };
+    const places = isOwed ? this.#concurrency.limit : this.#placesFor(cost.lane);
+    const reserveShare = cost.lane === 'batch' && !isOwed ? BATCH_RESERVE_SHARE : 0;
+    const shortage = this.#limits.shortageFor(cost, nowMs, reserveShare);
+    const placeMs = this.#granted.size >= places ? this.#msPerEnd() : null;
+    if (placeMs !== null && placeMs >= (shortage?.waitMs ?? 0)) return { of: 'concurrency', waitMs: placeMs };
+    return shortage;
+  }
+
+  #msPerEnd(): number {
+    return this.#endsPerSecond > 0 ? Math.ceil(1_000 / this.#endsPerSecond) : 0;
+  }
+
+  /** An honest guess: its own wait, and what goes before it at the pace of what is short. */
+  #estimate(waiter: Waiter, obstacle: Obstacle | null, nowMs: number): Obstacle {
+    const ahead = { calls: 0, tokens: 0 };
+    for (const lane of LANES) {
+      ahead.calls += this.#lanes[lane].waiting.size;
+      ahead.tokens += this.#lanes[lane].tokens;
+      if (lane === waiter.lane) break;
+    }
+    let guess: Obstacle = obstacle ?? { of: 'concurrency', waitMs: 0 };
+    const behind = this.#limits.shortageBehind(ahead, waiter, nowMs);
+    if (behind !== null && behind.waitMs > guess.waitMs) guess = behind;
+    if (this.#granted.size < this.#concurrency.limit) return guess;
+    const waitMs = (ahead.calls + 1) * this.#msPerEnd();
+    return waitMs > guess.waitMs ? { of: 'concurrency', waitMs } : guess;
+  }
+
+  /** Grants whose turn it is, refuses who waits in vain, forgets what is lost. To be called after every change. */
+  advance(nowMs: number): Notice[] {
+    const notices: Notice[] = [];
+    for (const [id, { expiresAtMs }] of this.#granted) {
+      if (expiresAtMs > nowMs) break;
+      this.#granted.delete(id);
+    }
+    if (this.waiting === 0) return notices;
+    if (nowMs >= this.#sweepAtMs) this.#refuseHopeless(nowMs, notices);
+    for (let lane = this.#nextLane(nowMs); lane !== null; lane = this.#nextLane(nowMs)) {
+      const queue = this.#lanes[lane];
+      const waiter = queue.first();
+      if (waiter === null) break;
+      queue.remove(waiter);
+      notices.push({ ticket: waiter.ticket, verdict: { kind: 'granted', id: this.#grant(waiter, nowMs) } });
+    }
+    return notices;
+  }
+
+  /** Goes through all that wait, so only when something new is in the way, and once a second. */
+  #refuseHopeless(nowMs: number, notices: Notice[]): void {
+    this.#sweepAtMs = nowMs + RECHECK_MS;
+    const troubleMs = this.#breaker.state === 'closed' ? 0 : this.#breaker.retryAtMs - nowMs;
+    const pause: Obstacle = { of: this.#pausedFor, waitMs: this.#pausedUntilMs - nowMs };
+    const obstacle: Obstacle = troubleMs > 0 ? { of: 'trouble', waitMs: troubleMs } : pause;
+    for (const lane of LANES) {
+      const queue = this.#lanes[lane];
+      for (const waiter of queue.waiting.values()) {
+        const { ticket, deadlineAtMs } = waiter;
+        if (deadlineAtMs <= nowMs) queue.remove(waiter);
+        else if (troubleMs > 0 || nowMs + pause.waitMs > deadlineAtMs) {
+          queue.remove(waiter);
+          notices.push({ ticket, verdict: { kind: 'refused', obstacle } });
+        }
+      }
+    }
+  }
+
+  /** The lane whose first may go now. */
+  #nextLane(nowMs: number): Lane | null {
+    const mayGo = (lane: Lane, isOwed: boolean): boolean => {
+      const first = this.#lanes[lane].first();
+      return first !== null && this.#obstacleFor(first, nowMs, isOwed) === null;
+    };
+    const [highest, ...lower] = LANES.filter((lane) => this.#lanes[lane].first() !== null);
+    if (highest === undefined) return null;
+    if (this.#sinceLowerLane >= LOWER_LANE_EVERY) {
+      const owed = lower.find((lane) => mayGo(lane, true));
+      this.#sinceLowerLane = 0;
+      if (owed !== undefined) return owed;
+    }
+    // What is dear at the head is not overtaken by what is cheap in a lower lane: it would wait for ever.
+    if (!mayGo(highest, false)) return null;
+    if (lower.length > 0) this.#sinceLowerLane += 1;
+    return highest;
+  }
+
+  /** When `advance` has something to do next, as far as time alone decides; null when nobody waits. */
+  nextAdvanceAtMs(nowMs: number): number | null {
+    let soonestMs: number | null = null;
+    for (const lane of LANES) {
+      const first = this.#lanes[lane].first();
+      if (first === null) continue;
+      const obstacle = this.#obstacleFor(first, nowMs);
+      // A place becomes free when a call ends, which is told.
+      const waitMs = obstacle?.of === 'concurrency' ? RECHECK_MS : (obstacle?.waitMs ?? 0);
+      soonestMs = Math.min(soonestMs ?? RECHECK_MS, Math.max(1, waitMs));
+    }
+    return soonestMs === null ? null : nowMs + soonestMs;
+  }
+}

@@ -1,0 +1,392 @@
+/**
+ * Room under limits that all processes share, from the side of who asks: which of a plan's keys, from which
+ * bucket's owner, and what is done while there is none.
+ *
+ *   seeking ──a loan or the owner grants──▶ reserved
+ *     │  ▲
+ *     │  └──refused | owner gone | moved──┐
+ *     └──nobody has room, may wait──▶ queued at the bucket that will have it soonest ──granted──▶ reserved
+ *
+ * Invariants: every healthy key of a target is asked before a later target; a request is queued at one bucket
+ * at a time; what was granted to a request that is over is given back.
+ */
+import type { LimiterAsk, LimiterNotice, LimiterReply, LimiterReport } from '#contracts/limiter-line';
+import type { ProviderKeyId } from '#contracts/ids';
+import type { Reservation } from '#contracts/reservation';
+import { FloError } from './errors.ts';
+import type { FleetState } from './fleet-state.ts';
+import { claimProbe, keyHealthAfter, mayProbeKey, type KeyTrouble } from './key-health.ts';
+import type { LiveWorkers } from './live-workers.ts';
+import type { CallOutcome, Clock, RateLimiter, RoomWanted } from './ports.ts';
+import type { Obstacle } from './rate-limit-bucket.ts';
+import { candidatesOf, flowOf, type RoomCandidate } from './room-candidates.ts';
+import { LimiterReports } from './limiter-reports.ts';
+import { lateError, unusableError } from './room-refusal.ts';
+import { loanCost, RoomLoans } from './room-loans.ts';
+
+export type LimiterTransport = {
+  /** Null where the owner is gone or silent. */
+  ask: (workerId: string, ask: LimiterAsk) => Promise<LimiterReply | null>;
+  report: (workerId: string, report: LimiterReport) => void;
+};
+
+export type SharedRateLimiterDeps = {
+  clientId: string;
+  transport: LimiterTransport;
+  workers: LiveWorkers;
+  fleet: FleetState;
+  clock: Clock;
+  /** Calls back once after so many milliseconds, unless what it returns is called before. */
+  schedule: (milliseconds: number, callback: () => void) => () => void;
+  /** Told once for each key that falls, in the one process of the fleet that noticed first. */
+  onKeyTrouble: (id: ProviderKeyId, trouble: KeyTrouble) => void;
+  onKeyRecovered: (id: ProviderKeyId) => void;
+};
+
+const UPKEEP_INTERVAL_MS = 250;
+/** Before an owner is asked again that was silent, or is not the owner. */
+const RETRY_MS = 100;
+/** An earlier target is preferred to a later one that would have room so much sooner. */
+const PATIENCE_MS = 250;
+
+type Settled = LimiterNotice['verdict'] | { kind: 'over' };
+type Refusal = { candidate: RoomCandidate; obstacle: Obstacle };
+
+export class SharedRateLimiter implements RateLimiter {
+  readonly #deps: SharedRateLimiterDeps;
+  readonly #loans = new RoomLoans();
+  readonly #waiting = new Map<string, { owner: string; settle: (verdict: Settled) => void }>();
+  readonly #reports: LimiterReports;
+  #tickets = 0;
+  #endUpkeep: (() => void) | null = null;
+  readonly #onWorkers = new Set<() => void>();
+
+  constructor(deps: SharedRateLimiterDeps) {
+    this.#deps = deps;
+    this.#reports = new LimiterReports(deps);
+    deps.workers.onChange(() => this.#rethink());
+    deps.fleet.onBucketNews((bucket) => {
+      if (this.#heldUntilMs(bucket) > deps.clock.nowMs()) this.#giveBack((name) => name === bucket);
+    });
+  }
+
+  start(): void {
+    this.#giveBack(() => false);
+    this.#endUpkeep = this.#deps.schedule(UPKEEP_INTERVAL_MS, () => this.start());
+  }
+
+  /** Gives back all that was lent; reports are sent at once. */
+  stop(): void {
+    this.#endUpkeep?.();
+    this.#giveBack(() => true);
+    this.#reports.send();
+  }
+
+  notice({ ticket, bucket, verdict }: LimiterNotice): void {
+    const waiting = this.#waiting.get(ticket);
+    if (waiting !== undefined) waiting.settle(verdict);
+    // It crossed the cancellation on its way.
+    else if (verdict.kind === 'granted') this.#released(bucket, verdict.id);
+  }
+
+  async reserve(wanted: RoomWanted): Promise<Reservation> {
+    const { clock } = this.#deps;
+    const refused = new Map<string, Refusal>();
+    for (;;) {
+      wanted.signal?.throwIfAborted();
+      if (clock.nowMs() >= wanted.deadlineAtMs) throw this.#deadlineError();
+      const candidates = await this.#usable(wanted);
+      const open = candidates.filter(({ bucket }) => refused.get(bucket)?.obstacle.of !== 'trouble');
+      if (open.length === 0) throw this.#lateError([...refused.values()]);
+      refused.clear();
+      const [only] = open;
+      const lone = open.length === 1 ? only : undefined;
+      const found = lone === undefined ? await this.#seek(open, wanted, refused) : 'queue';
+      if (typeof found === 'object') return found;
+      const best = lone ?? this.#soonest(refused);
+      if (found === 'retry' || best === null) {
+        await this.#pause();
+        continue;
+      }
+      const queued = await this.#queueAt(best, wanted, refused);
+      if (typeof queued === 'object') return queued;
+      const refusal = refused.get(best.bucket);
+      if (queued === 'refused' && refusal !== undefined && refusal.obstacle.of !== 'trouble') {
+        throw this.#lateError([refusal]);
+      }
+      if (queued === 'refused' && open.length === 1) throw this.#lateError([...refused.values()]);
+    }
+  }
+
+  /** The healthy keys, or the one whose probe this process may make, first. */
+  async #usable(wanted: RoomWanted): Promise<RoomCandidate[]> {
+    const { fleet, clock } = this.#deps;
+    const all = candidatesOf(wanted);
+    const healthy = all.filter(({ providerKeyId }) => fleet.keyHealth(providerKeyId) === null);
+    for (const candidate of all) {
+      const health = fleet.keyHealth(candidate.providerKeyId);
+      if (health === null || !mayProbeKey(health, clock.nowMs())) continue;
+      const claimed = claimProbe(health, clock.nowMs());
+      if (await fleet.replaceKeyHealth(candidate.providerKeyId, claimed)) return [candidate, ...healthy];
+    }
+    if (healthy.length > 0) return healthy;
+    const troubles = all.flatMap(({ providerKeyId }) => fleet.keyHealth(providerKeyId) ?? []);
+    throw unusableError(troubles, clock.nowMs());
+  }
+
+  /** Asks one after the other, without waiting at any. */
+  async #seek(
+    candidates: readonly RoomCandidate[],
+    wanted: RoomWanted,
+    refused: Map<string, Refusal>,
+  ): Promise<Reservation | 'queue' | 'retry'> {
+    const nowMs = this.#deps.clock.nowMs();
+    let silent = 0;
+    for (const candidate of candidates) {
+      const heldMs = this.#heldUntilMs(candidate.bucket) - nowMs;
+      if (heldMs > 0) {
+        const news = this.#deps.fleet.bucketNews(candidate.bucket);
+        const of = (news?.ejectedUntilMs ?? 0) > nowMs ? 'trouble' : 'requests';
+        refused.set(candidate.bucket, { candidate, obstacle: { of, waitMs: heldMs } });
+        continue;
+      }
+      if (refused.has(candidate.bucket)) continue;
+      const lent = this.#takeLoan(candidate, wanted);
+      if (lent !== null) return lent;
+      const verdict = await this.#ask(candidate, wanted, { ticket: this.#mintTicket(), mayWait: false });
+      if (verdict === null || verdict.kind === 'elsewhere') silent += 1;
+      else if (verdict.kind === 'granted') return reservationOf(candidate, verdict.id, wanted);
+      else if (verdict.kind === 'refused') {
+        refused.set(candidate.bucket, { candidate, obstacle: verdict.obstacle });
+      }
+    }
+    return silent > 0 && refused.size === 0 ? 'retry' : 'queue';
+  }
+
+  #soonest(refused: ReadonlyMap<string, Refusal>): RoomCandidate | null {
+    let best: Refusal | null = null;
+    for (const refusal of refused.values()) {
+      if (refusal.obstacle.of === 'trouble') continue;
+      if (best === null || refusal.obstacle.waitMs + PATIENCE_MS < best.obstacle.waitMs) best = refusal;
+    }
+    if (best !== null) return best.candidate;
+    const [first] = refused.values();
+    return first?.candidate ?? null;
+  }
+
+  async #queueAt(
+    candidate: RoomCandidate,
+    wanted: RoomWanted,
+    refused: Map<string, Refusal>,
+  ): Promise<Reservation | 'refused' | 'retry'> {
+    const lent = this.#takeLoan(candidate, wanted);
+    if (lent !== null) return lent;
+    const { workers, clock } = this.#deps;
+    const owner = workers.ownerOf(candidate.bucket);
+    if (owner === null) {
+      await this.#workersChanged(wanted);
+      return 'retry';
+    }
+    const ticket = this.#mintTicket();
+    let settle: (verdict: Settled) => void = () => undefined;
+    const told = new Promise<Settled>((resolve) => {
+      settle = resolve;
+    });
+    // Before asking: the notice may come before the answer's promise is settled.
+    this.#waiting.set(ticket, { owner, settle });
+    const onAbort = (): void => settle({ kind: 'over' });
+    wanted.signal?.addEventListener('abort', onAbort, { once: true });
+    const endWait = this.#deps.schedule(Math.max(0, wanted.deadlineAtMs - clock.nowMs()), onAbort);
+    try {
+      const reply = await this.#ask(candidate, wanted, { ticket, mayWait: true });
+      if (reply === null) {
+        await this.#pause();
+        return 'retry';
+      }
+      const verdict = reply.kind === 'queued' ? await told : reply;
+      if (verdict.kind === 'granted') return reservationOf(candidate, verdict.id, wanted);
+      if (verdict.kind === 'refused') {
+        refused.set(candidate.bucket, { candidate, obstacle: verdict.obstacle });
+        return 'refused';
+      }
+      if (verdict.kind === 'over')
+        this.#reports.to(owner).cancelled.push({ bucket: candidate.bucket, ticket });
+      else await this.#pause();
+      return 'retry';
+    } finally {
+      endWait();
+      wanted.signal?.removeEventListener('abort', onAbort);
+      this.#waiting.delete(ticket);
+    }
+  }
+
+  #takeLoan(candidate: RoomCandidate, wanted: RoomWanted): Reservation | null {
+    const key = { bucket: candidate.bucket, lane: wanted.lane };
+    const id = this.#loans.take(key, wanted, this.#deps.clock.nowMs());
+    if (id === null) return null;
+    const count = this.#loans.wanted(key);
+    if (count > 0) void this.#borrow(candidate, wanted, count);
+    return reservationOf(candidate, id, wanted);
+  }
+
+  async #borrow(candidate: RoomCandidate, wanted: RoomWanted, count: number): Promise<void> {
+    const key = { bucket: candidate.bucket, lane: wanted.lane };
+    const owner = this.#deps.workers.ownerOf(candidate.bucket);
+    if (owner === null) return;
+    this.#loans.asking(key, true);
+    const ask = this.#askOf(candidate, wanted, { ticket: '', mayWait: false });
+    const reply = await this.#deps.transport.ask(owner, { ...ask, isCall: false, loan: count });
+    this.#loans.asking(key, false);
+    if (reply !== null) this.#keep(candidate, wanted, reply.loan);
+  }
+
+  #keep(candidate: RoomCandidate, wanted: RoomWanted, ids: readonly string[]): void {
+    if (ids.length === 0) return;
+    const { bucket } = candidate;
+    const key = { bucket, lane: wanted.lane };
+    const outOfPlace = this.#loans.add(key, ids, loanCost(wanted), this.#deps.clock.nowMs());
+    for (const id of outOfPlace) this.#released(bucket, id);
+  }
+
+  async #ask(
+    candidate: RoomCandidate,
+    wanted: RoomWanted,
+    how: { ticket: string; mayWait: boolean },
+  ): Promise<LimiterReply['verdict'] | null> {
+    const owner = this.#deps.workers.ownerOf(candidate.bucket);
+    if (owner === null) return null;
+    const key = { bucket: candidate.bucket, lane: wanted.lane };
+    const loan = this.#loans.wanted(key);
+    if (loan > 0) this.#loans.asking(key, true);
+    const reply = await this.#deps.transport.ask(owner, { ...this.#askOf(candidate, wanted, how), loan });
+    if (loan > 0) this.#loans.asking(key, false);
+    if (reply === null) return null;
+    this.#keep(candidate, wanted, reply.loan);
+    return reply.verdict;
+  }
+
+  #askOf(
+    { bucket, declared }: RoomCandidate,
+    wanted: RoomWanted,
+    { ticket, mayWait }: { ticket: string; mayWait: boolean },
+  ): LimiterAsk {
+    return {
+      clientId: this.#deps.clientId,
+      ticket,
+      bucket,
+      lane: wanted.lane,
+      flow: flowOf(wanted, wanted.routing.shares),
+      inputTokens: wanted.inputTokens,
+      outputTokens: wanted.outputTokens,
+      deadlineAtMs: wanted.deadlineAtMs,
+      mayWait,
+      isCall: true,
+      loan: 0,
+      declared,
+    };
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => void this.#deps.schedule(RETRY_MS, resolve));
+  }
+
+  #mintTicket(): string {
+    this.#tickets += 1;
+    return `${this.#deps.clientId}.${this.#tickets}`;
+  }
+
+  #heldUntilMs(bucket: string): number {
+    const news = this.#deps.fleet.bucketNews(bucket);
+    return news === null ? 0 : Math.max(news.pausedUntilMs, news.ejectedUntilMs);
+  }
+
+  /** Resolves when another set of workers is known, or the deadline is there. */
+  #workersChanged({ deadlineAtMs, signal }: RoomWanted): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        endWait();
+        signal?.removeEventListener('abort', done);
+        this.#onWorkers.delete(done);
+        resolve();
+      };
+      const endWait = this.#deps.schedule(Math.max(0, deadlineAtMs - this.#deps.clock.nowMs()), done);
+      signal?.addEventListener('abort', done, { once: true });
+      this.#onWorkers.add(done);
+    });
+  }
+
+  /** Other workers live: who waits at one that is gone asks the new owner, and loans go with their owner. */
+  #rethink(): void {
+    const { workers } = this.#deps;
+    for (const { owner, settle } of this.#waiting.values()) {
+      if (!workers.has(owner)) settle({ kind: 'elsewhere' });
+    }
+    for (const done of this.#onWorkers) done();
+  }
+
+  #giveBack(concerns: (bucket: string) => boolean): void {
+    for (const { bucket, id } of this.#loans.drop(concerns, this.#deps.clock.nowMs())) {
+      this.#released(bucket, id);
+    }
+  }
+
+  release({ bucket, id }: Reservation): void {
+    this.#released(bucket, id);
+  }
+
+  #released(bucket: string, id: string): void {
+    const owner = this.#deps.workers.ownerOf(bucket);
+    if (owner !== null) this.#reports.to(owner).released.push({ bucket, id });
+  }
+
+  settle({ bucket, id, providerKeyId }: Reservation, outcome: CallOutcome): void {
+    void this.#noteKey(providerKeyId, outcome);
+    const owner = this.#deps.workers.ownerOf(bucket);
+    if (owner === null) return;
+    const { error, readings, ...rest } = outcome;
+    const told = error === null ? null : { code: error.code, retryAfterMs: error.retryAfterMs ?? null };
+    this.#reports.to(owner).settled.push({
+      bucket,
+      id,
+      outcome: { ...rest, error: told, readings: [...readings] },
+    });
+  }
+
+  async #noteKey(id: ProviderKeyId, { error, startedAtMs }: CallOutcome): Promise<void> {
+    const { fleet, clock } = this.#deps;
+    const health = fleet.keyHealth(id);
+    const call = { code: error?.code ?? null, retryAfterMs: error?.retryAfterMs, startedAtMs };
+    const next = keyHealthAfter(health, call, clock.nowMs());
+    if (next === health || !(await fleet.replaceKeyHealth(id, next))) return;
+    if (next === null) this.#deps.onKeyRecovered(id);
+    else if (health === null) this.#deps.onKeyTrouble(id, next);
+  }
+
+  /** What to tell who cannot be served in time. */
+  #lateError(refusals: readonly Refusal[]): FloError {
+    let soonest: Obstacle | null = null;
+    for (const { obstacle } of refusals) {
+      if (soonest === null || obstacle.waitMs < soonest.waitMs) soonest = obstacle;
+    }
+    return soonest === null ? this.#deadlineError() : lateError(soonest);
+  }
+
+  #deadlineError(): FloError {
+    if (this.#deps.workers.size > 0) {
+      return new FloError('deadline_exceeded', 'The deadline passed before the provider had room.');
+    }
+    return new FloError('unavailable', 'No worker was there to take the request. Try again shortly.', {
+      retryAfterMs: 1_000,
+    });
+  }
+}
+
+const reservationOf = (candidate: RoomCandidate, id: string, wanted: RoomWanted): Reservation => ({
+  id,
+  bucket: candidate.bucket,
+  step: candidate.step,
+  keyIndex: candidate.keyIndex,
+  providerKeyId: candidate.providerKeyId,
+  inputTokens: wanted.inputTokens,
+  outputTokens: wanted.outputTokens,
+});
