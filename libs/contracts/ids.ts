@@ -18,6 +18,8 @@ export const attemptId = identifier('att', 'AttemptId');
 /** A job, or a line of a batch. */
 export const workItemId = identifier('job', 'WorkItemId');
 export const budgetId = identifier('bud', 'BudgetId');
+export const negotiatedRateId = identifier('rate', 'NegotiatedRateId');
+export const repricingId = identifier('repr', 'RepricingId');
 
 export type TenantId = z.infer<typeof tenantId>;
 export type ProviderKeyId = z.infer<typeof providerKeyId>;
@@ -26,6 +28,8 @@ export type RequestId = z.infer<typeof requestId>;
 export type AttemptId = z.infer<typeof attemptId>;
 export type WorkItemId = z.infer<typeof workItemId>;
 export type BudgetId = z.infer<typeof budgetId>;
+export type NegotiatedRateId = z.infer<typeof negotiatedRateId>;
+export type RepricingId = z.infer<typeof repricingId>;
 
 /** The ids by prefix, for code that mints them. */
 export type IdByPrefix = {
@@ -36,6 +40,8 @@ export type IdByPrefix = {
   att: AttemptId;
   job: WorkItemId;
   bud: BudgetId;
+  rate: NegotiatedRateId;
+  repr: RepricingId;
   /** A part of a budget that one process may hand out. */
   bls: string;
   /** An address that a tenant is told things at, and one thing told. */

@@ -34,7 +34,8 @@ export type NegotiatedRateQuery = {
   tenantId: TenantId;
   provider: ProviderId;
   providerKeyId: ProviderKeyId;
-  model: string;
+  /** The names it goes by: as it was asked for, and as the provider says it served it. */
+  models: readonly string[];
   component: string;
   /** Unix milliseconds. */
   atMs: number;
@@ -65,6 +66,9 @@ const isMoreSpecific = (rule: NegotiatedRate, other: NegotiatedRate): boolean =>
   return false;
 };
 
+const isInForce = (rule: NegotiatedRate, atMs: number): boolean =>
+  rule.effectiveFromMs <= atMs && (rule.effectiveToMs === null || atMs < rule.effectiveToMs);
+
 /** All rules at one moment of the store, in memory; never changed once built. */
 export class NegotiatedRates {
   readonly #rules = new Map<string, NegotiatedRate[]>();
@@ -84,20 +88,20 @@ export class NegotiatedRates {
     let found: NegotiatedRate | null = null;
     for (const rule of rules ?? []) {
       const holds =
-        rule.effectiveFromMs <= query.atMs &&
-        (rule.effectiveToMs === null || query.atMs < rule.effectiveToMs) &&
+        isInForce(rule, query.atMs) &&
         (rule.component === null || rule.component === query.component) &&
         (rule.providerKeyId === null || rule.providerKeyId === query.providerKeyId) &&
-        matchesGlob(rule.model, query.model);
+        query.models.some((model) => matchesGlob(rule.model, model));
       if (holds && (found === null || isMoreSpecific(rule, found))) found = rule;
     }
     return found;
   }
 
-  /** The tenant's rules that count a volume. */
-  counting(tenantId: TenantId, provider: ProviderId): readonly NegotiatedRate[] {
-    const rules = this.#rules.get(`${tenantId}/${provider}`) ?? [];
-    return rules.filter((rule) => rule.volumeTiers.length > 0);
+  /** The rules that count a volume and could hold for something of this attempt. */
+  counting(attempt: { tenantId: TenantId; provider: ProviderId; startedAtMs: number }): NegotiatedRate[] {
+    const rules = this.#rules.get(`${attempt.tenantId}/${attempt.provider}`);
+    if (rules === undefined) return [];
+    return rules.filter((rule) => rule.volumeTiers.length > 0 && isInForce(rule, attempt.startedAtMs));
   }
 }
 

@@ -9,7 +9,7 @@ import type { Lane, ProviderId, CompatibleDialect } from '#contracts/vocabulary'
 import type { ApiKey } from './api-key.ts';
 import type { FloError } from './errors.ts';
 import type { KeyModels } from './model-catalogue.ts';
-import type { Pricing } from './price.ts';
+import type { EventPricing } from './price-event.ts';
 import type { TenantRouting } from './tenant-routing.ts';
 
 /** Unix milliseconds. */
@@ -159,9 +159,8 @@ export type AttemptEventSource = {
   release: () => Promise<void>;
 };
 
-export type PricedEvent = {
+export type PricedEvent = EventPricing & {
   event: AttemptEvent;
-  pricing: Pricing;
   stream: string;
   streamSequence: bigint;
   /** SHA-256 of the message's bytes, hex. */

@@ -114,8 +114,9 @@ class Pricer {
   #rule(component: string): NegotiatedRate | null {
     const { tenantId, provider, providerKeyId, startedAtMs: atMs } = this.#event;
     if (this.#agreements === null) return null;
-    const { model } = this;
-    return this.#agreements.rates.find({ tenantId, provider, providerKeyId, model, component, atMs });
+    const { model: asked, servedModel } = this.#event;
+    const models = servedModel === null ? [asked] : [asked, servedModel];
+    return this.#agreements.rates.find({ tenantId, provider, providerKeyId, models, component, atMs });
   }
 
   #listed(component: string, isCall: boolean): PriceRate[] {

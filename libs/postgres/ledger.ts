@@ -9,6 +9,7 @@ import type { Database } from './database.ts';
 import { insertQuarantined, quarantinedOf } from './event-quarantine.ts';
 import { createLedgerMonths, type LedgerMonths } from './ledger-months.ts';
 import { CHARGE_COLUMNS, chargeRowsOf, EVENT_COLUMNS, type EventRow } from './ledger-rows.ts';
+import { lockVolumes } from './negotiated-volumes.ts';
 import { noteHandled } from './recorded-ranges.ts';
 import { RECORDING_LOCK } from './recording-lock.ts';
 import { supersedePresumptions } from './superseded-presumptions.ts';
@@ -60,6 +61,8 @@ const newlySuperseded = (rows: readonly EventRow[], known: ReadonlyMap<string, s
 const recordTogether = (database: Database, events: readonly PricedEvent[]): Promise<RecordedCounts> =>
   inTransaction(database, async (client) => {
     const recordedAt = await beginRecording(client, events);
+    // Before it is looked what is known: who has recorded one of these with a volume has let go of it then.
+    const volumes = await lockVolumes(client, events);
     const known = await loadKnown(client, events);
 
     const hashes = new Map(known);
@@ -69,7 +72,7 @@ const recordTogether = (database: Database, events: readonly PricedEvent[]): Pro
       const hash = hashes.get(keyOfEvent(row));
       if (hash === undefined) {
         hashes.set(keyOfEvent(row), row.payloadHash);
-        rows.push({ ...row, recordedAt });
+        rows.push({ ...row, pricing: row.counted?.price(volumes.take) ?? row.pricing, recordedAt });
       } else if (hash !== row.payloadHash) contradicting.push(row);
     }
 
@@ -83,6 +86,7 @@ const recordTogether = (database: Database, events: readonly PricedEvent[]): Pro
     );
     await noteHandled(client, events, recordedAt);
     await settleBudgets(client, rows, (attemptId, revision) => known.has(keyOf(attemptId, revision)));
+    await volumes.save();
     await addToRollups(client, entries);
     return {
       recorded: rows.length,

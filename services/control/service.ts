@@ -8,6 +8,7 @@ import type { DeadLetterStore } from '#nats/dead-letter-store';
 import { createApiKeyStore } from '#postgres/api-keys';
 import { createBudgetStore } from '#postgres/budgets';
 import type { Database } from '#postgres/database';
+import { createNegotiatedRateStore } from '#postgres/negotiated-rates';
 import { listPrices } from '#postgres/price-book';
 import { createPriceProposals } from '#postgres/price-proposals';
 import { createProviderCredentials } from '#postgres/provider-credentials';
@@ -25,6 +26,7 @@ import { createAuthorize } from './authorization.ts';
 import { registerApiKeyRoutes } from './routes/api-keys.ts';
 import { registerBudgetRoutes } from './routes/budgets.ts';
 import { registerDeadLetterRoutes } from './routes/dead-letters.ts';
+import { registerNegotiatedRateRoutes } from './routes/negotiated-rates.ts';
 import { registerPriceProposalRoutes } from './routes/price-proposals.ts';
 import { registerPriceRoutes } from './routes/prices.ts';
 import { registerProviderKeyRoutes } from './routes/provider-keys.ts';
@@ -113,6 +115,12 @@ const registerRoutes = (app: FastifyInstance, deps: ControlPlaneDeps): void => {
     },
   });
   registerPriceRoutes(app, { authorize, clock, prices: { list: (query) => listPrices(database, query) } });
+  registerNegotiatedRateRoutes(app, {
+    authorize,
+    mint,
+    rates: createNegotiatedRateStore(database),
+    providerKeys,
+  });
   registerPriceProposalRoutes(app, {
     authorize,
     clock,

@@ -8,7 +8,7 @@ import { createLedger } from '#postgres/ledger';
 import { createLedgerUpkeep } from '#postgres/ledger-upkeep';
 import { createWebhookDeliveries } from '#postgres/webhook-deliveries';
 import { openNats, openPostgres, type ProcessContext } from '#runtime/connections';
-import { openPrices } from '#runtime/prices';
+import { openPriceTerms } from '#runtime/price-terms';
 import { combineServices, type Service } from '#runtime/service';
 import { createWebhookSender } from '#runtime/webhook-sender';
 import { createVault } from '#vault/vault';
@@ -74,7 +74,7 @@ export const composeMetering = async (
   const metering = createMetering({
     source: await openAttemptEventSource(connection),
     ledger: createLedger(database),
-    prices: await openPrices(context, database),
+    prices: await openPriceTerms(context, database),
     logger,
   });
   const webhooks = await composeWebhooks(configuration, database, context);

@@ -2,8 +2,7 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { attemptEvent, type AttemptEvent } from '#contracts/attempt-event';
 import type { AttemptEventSource, Ledger, PricedEvent, QuarantinedEvent, ReceivedEvent } from '#domain/ports';
-import { priceAttempt } from '#domain/price';
-import type { PriceBook } from '#domain/price-book';
+import { priceEvent, type PriceTerms } from '#domain/price-event';
 import { faultPoint } from '#runtime/fault-point';
 
 /** Where metering tells of trouble; pino's shape. */
@@ -14,7 +13,7 @@ export type MeteringLogger = {
 export type ConsumeOptions = {
   source: AttemptEventSource;
   ledger: Ledger;
-  prices: { current: () => PriceBook };
+  prices: { current: () => PriceTerms };
   logger: MeteringLogger;
   /** Ends the loop after the batch in hand. */
   signal: AbortSignal;
@@ -47,7 +46,7 @@ const readEvent = (text: string): AttemptEvent | string => {
 };
 
 /** Fields it does not know are dropped; the hash is of the bytes as they came. */
-export const decodeReceived = (received: ReceivedEvent, book: PriceBook): Decoded => {
+export const decodeReceived = (received: ReceivedEvent, terms: PriceTerms): Decoded => {
   const payload = Buffer.from(received.bytes).toString('utf8');
   const common = {
     stream: received.stream,
@@ -57,15 +56,15 @@ export const decodeReceived = (received: ReceivedEvent, book: PriceBook): Decode
   };
   const event = readEvent(payload);
   if (typeof event === 'string') return { quarantined: { ...common, attemptId: null, reason: event } };
-  return { priced: { ...common, event, pricing: priceAttempt(event, book) } };
+  return { priced: { ...common, event, ...priceEvent(event, terms) } };
 };
 
 const record = async (batch: readonly ReceivedEvent[], options: ConsumeOptions): Promise<void> => {
   const priced: PricedEvent[] = [];
   const quarantined: QuarantinedEvent[] = [];
-  const book = options.prices.current();
+  const terms = options.prices.current();
   for (const received of batch) {
-    const decoded = decodeReceived(received, book);
+    const decoded = decodeReceived(received, terms);
     if ('priced' in decoded) priced.push(decoded.priced);
     else quarantined.push(decoded.quarantined);
   }

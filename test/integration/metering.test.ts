@@ -1,6 +1,7 @@
 import { jetstream, type JetStreamClient } from '@nats-io/jetstream';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { NegotiatedRates } from '#domain/negotiated-rate';
 import { attemptEventSubject, EVENT_STREAM, METERING_CONSUMER } from '#contracts/subjects';
 import type { AttemptEventSource } from '#domain/ports';
 import { openAttemptEventSource } from '#nats/attempt-event-source';
@@ -49,7 +50,7 @@ const startMetering = async (changes: Partial<Parameters<typeof createMetering>[
   metering = createMetering({
     source,
     ledger: opened.ledger,
-    prices: { current: () => opened.book },
+    prices: { current: () => ({ book: opened.book, rates: new NegotiatedRates([]) }) },
     logger,
     ...changes,
   });

@@ -118,6 +118,7 @@ describe('webhooks', () => {
       return ledger.recordEvents([
         {
           event,
+          counted: null,
           pricing: {
             kind: 'priced',
             tier: 'standard',

@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto';
 import type { AttemptEvent } from '#contracts/attempt-event';
 import type { Ledger, PricedEvent } from '#domain/ports';
-import { priceAttempt } from '#domain/price';
+import { NegotiatedRates } from '#domain/negotiated-rate';
+import { priceEvent } from '#domain/price-event';
 import type { PriceBook } from '#domain/price-book';
 import { openDatabase, type Database } from '#postgres/database';
 import { createLedger } from '#postgres/ledger';
@@ -14,6 +15,8 @@ import { EVENT_TIME_MS } from './attempt-events.ts';
 import { createDatabase } from './services.ts';
 
 export type TestLedger = {
+  /** Of its database. */
+  url: string;
   database: Database;
   book: PriceBook;
   ledger: Ledger;
@@ -22,7 +25,14 @@ export type TestLedger = {
   close: () => Promise<void>;
 };
 
-export const openTestLedger = async (): Promise<TestLedger> => {
+const NO_RATES = new NegotiatedRates([]);
+
+export type TestLedgerOptions = {
+  /** Negotiated rates at the moment of pricing. @default none */
+  rates?: () => NegotiatedRates;
+};
+
+export const openTestLedger = async (options: TestLedgerOptions = {}): Promise<TestLedger> => {
   const { url, drop } = await createDatabase();
   const database = openDatabase({
     url,
@@ -34,6 +44,7 @@ export const openTestLedger = async (): Promise<TestLedger> => {
   const book = await loadPriceBook(database);
   let streamSequence = 0n;
   return {
+    url,
     database,
     book,
     ledger: createLedger(database),
@@ -42,7 +53,7 @@ export const openTestLedger = async (): Promise<TestLedger> => {
       streamSequence += 1n;
       return {
         event,
-        pricing: priceAttempt(event, book),
+        ...priceEvent(event, { book, rates: options.rates?.() ?? NO_RATES }),
         stream: 'TEST',
         streamSequence,
         payloadHash: createHash('sha256').update(payload).digest('hex'),
