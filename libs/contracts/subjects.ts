@@ -8,6 +8,7 @@
  * | `flo2.work.accepted`, `flo2.work.<work item>.ended`      | that work waits, or has ended, for whoever looks out for it |
  * | `flo2.evt.attempt.<tenant>`                              | attempt events, stream `EVT`              |
  * | `flo2.ing.<ingress>.grant`, `.frame`, `.heartbeat`       | the attempt line towards an ingress       |
+ * | `flo2.ing.<ingress>.follow`                              | asks for an idempotent answer (`replay-line.ts`) |
  * | `flo2.wrk.<worker>.control`                              | the attempt line towards a worker         |
  * | `flo2.lim.<worker>.ask`, `.report`                       | the limiter line towards a bucket's owner (`limiter-line.ts`) |
  * | `flo2.lic.<client>.notice`                               | the limiter line towards who asked        |
@@ -158,10 +159,13 @@ export const workResultSubject = (tenantId: TenantId): string => `flo2.res.${ten
 
 export const attemptEventSubject = (tenantId: TenantId): string => `flo2.evt.attempt.${tenantId}`;
 
-export const ingressSubjects = (ingressId: string): { grant: string; frame: string; heartbeat: string } => ({
+export const ingressSubjects = (
+  ingressId: string,
+): { grant: string; frame: string; heartbeat: string; follow: string } => ({
   grant: `flo2.ing.${ingressId}.grant`,
   frame: `flo2.ing.${ingressId}.frame`,
   heartbeat: `flo2.ing.${ingressId}.heartbeat`,
+  follow: `flo2.ing.${ingressId}.follow`,
 });
 
 export const limiterOwnerSubjects = (workerId: string): { ask: string; report: string } => ({

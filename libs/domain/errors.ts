@@ -49,6 +49,12 @@ export const ERROR_CATALOGUE = {
     retry: 'never',
     meaning: 'The request contradicts what is stored.',
   },
+  idempotency_mismatch: {
+    status: 422,
+    blame: 'client',
+    retry: 'never',
+    meaning: 'Another request was sent with this Idempotency-Key.',
+  },
   too_large: { status: 413, blame: 'client', retry: 'never', meaning: 'The body is over the size limit.' },
   budget_exceeded: {
     status: 429,

@@ -1,9 +1,9 @@
-import type { ServerResponse } from 'node:http';
 import type { AnswerHead } from '#contracts/attempt-line';
 import type { RequestId } from '#contracts/ids';
 import type { StreamFraming } from '#contracts/vocabulary';
 import type { FloError } from '#domain/errors';
 import type { Surface } from '#surfaces/surface';
+import type { AnswerTarget } from './answer-target.ts';
 
 const FRAMINGS: Readonly<Record<string, StreamFraming>> = {
   'text/event-stream': 'sse',
@@ -20,7 +20,7 @@ const UNREAD_MS_MAX = 10_000;
 
 /** Writes one answer to a client in its dialect: a whole one, a stream, or an error in either. */
 export class AnswerWriter {
-  readonly #response: ServerResponse;
+  readonly #response: AnswerTarget;
   readonly #surface: Surface;
   readonly #requestId: RequestId;
   #framing: StreamFraming | null = null;
@@ -28,7 +28,7 @@ export class AnswerWriter {
   #lastBytes: Uint8Array | null = null;
   #lastWriteMs = 0;
 
-  constructor(response: ServerResponse, surface: Surface, requestId: RequestId) {
+  constructor(response: AnswerTarget, surface: Surface, requestId: RequestId) {
     this.#response = response;
     this.#surface = surface;
     this.#requestId = requestId;
@@ -59,7 +59,8 @@ export class AnswerWriter {
 
   answer(head: AnswerHead, attempts: number, body: Uint8Array): void {
     const headers = { ...this.#answerHeaders(head, attempts), 'content-length': String(body.length) };
-    this.#response.writeHead(head.status, headers).end(body);
+    this.#response.writeHead(head.status, headers);
+    this.#response.end(body);
     this.#closeStalled();
   }
 
@@ -115,13 +116,12 @@ export class AnswerWriter {
     }
     const { status, headers, body } = this.#surface.encodeError(error, this.#requestId);
     const bytes = Buffer.from(JSON.stringify(body));
-    response
-      .writeHead(status, {
-        ...this.#headers(attempts, upstreamRequestId),
-        'content-type': 'application/json',
-        'content-length': String(bytes.length),
-        ...headers,
-      })
-      .end(bytes);
+    response.writeHead(status, {
+      ...this.#headers(attempts, upstreamRequestId),
+      'content-type': 'application/json',
+      'content-length': String(bytes.length),
+      ...headers,
+    });
+    response.end(bytes);
   }
 }

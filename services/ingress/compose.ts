@@ -1,5 +1,6 @@
 import { createConfigurationChanges } from '#nats/configuration-changes';
 import { provisionStreams } from '#nats/provision';
+import { createIdempotentRequests } from '#postgres/idempotent-requests';
 import { createTenantDirectory } from '#postgres/tenant-directory';
 import { openBudgetGate } from '#runtime/budget-gate';
 import { openNats, openPostgres, type ProcessContext } from '#runtime/connections';
@@ -31,6 +32,7 @@ export const composeIngress = async (configuration: Configuration, context: Proc
     connection,
     directory: createTenantDirectory(database),
     configurationChanges,
+    idempotentRequests: createIdempotentRequests(database),
     budgets: await openBudgetGate(context, { role, database, prices, configurationChanges }),
     isListed: (provider, model) => prices.current().lists(provider, model, systemClock.nowMs()),
     listedModels: (provider) => prices.current().listedModels(provider, systemClock.nowMs()),

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Dispatch, DispatchHeader } from '#contracts/dispatch';
@@ -5,7 +6,9 @@ import type { RequestId } from '#contracts/ids';
 import type { ProviderId } from '#contracts/vocabulary';
 import { AdmissionLimits } from '#domain/admission-limits';
 import type { BudgetGate } from '#domain/budget-gate';
+import { parseApiKeyText } from '#domain/api-key-text';
 import { FloError } from '#domain/errors';
+import { readIdempotencyKey, type IdempotentRequests } from '#domain/idempotency';
 import type { IdMint } from '#domain/mint-id';
 import type { PriceRate } from '#domain/price-book';
 import type { Clock, ConfigurationChanges, Logger, RateLimiter, TenantDirectory } from '#domain/ports';
@@ -16,11 +19,14 @@ import { openIngressLine } from '#nats/ingress-line';
 import { faultPoint } from '#runtime/fault-point';
 import { surfaceOf } from '#surfaces/registry';
 import type { Surface } from '#surfaces/surface';
+import { readCallerKey } from '#web/caller-key';
 import { readServerError } from '#web/server';
-import { admit, type AdmissionDeps, type Incoming } from './admission.ts';
+import { admit, authenticate, type AdmissionDeps, type Incoming } from './admission.ts';
+import type { AnswerTarget } from './answer-target.ts';
 import { AnswerWriter } from './answer-writer.ts';
 import { cacheDirectory } from './directory-cache.ts';
 import { withQueryKey } from './gemini-address.ts';
+import { Idempotency } from './idempotency.ts';
 import { reserveRoom } from './interactive-room.ts';
 import { modelDialectOf, registerModelRoutes } from './models.ts';
 import { OPEN_REQUESTS_MAX, OpenRequests } from './open-requests.ts';
@@ -35,6 +41,7 @@ export type IngressDeps = {
   listedModels: (provider: ProviderId) => readonly string[];
   ratesOf: (provider: ProviderId, model: string) => readonly PriceRate[];
   limiter: RateLimiter;
+  idempotentRequests: IdempotentRequests;
   clock: Clock;
   mint: IdMint;
   logger: Logger;
@@ -76,6 +83,7 @@ export const createIngress = (deps: IngressDeps): Ingress => {
     ingressId,
     defaultTimeoutMs: deps.defaultTimeoutMs,
   };
+  const idempotency = new Idempotency({ connection, store: deps.idempotentRequests, ingressId, logger });
   let accepting = false;
   let finish: (() => Promise<void>) | null = null;
 
@@ -117,28 +125,48 @@ export const createIngress = (deps: IngressDeps): Ingress => {
     }
   };
 
-  const serve = async (incoming: Incoming, reply: FastifyReply): Promise<void> => {
+  /** Admits and queues a request whose answer goes to `target`, and ends it when its client leaves, where it has one. */
+  const execute = async (
+    incoming: Incoming,
+    target: AnswerTarget,
+    client: ServerResponse | null,
+  ): Promise<void> => {
     const { requestId, surface } = incoming;
-    const response = reply.raw;
-    const writer = new AnswerWriter(response, surface, requestId);
+    const writer = new AnswerWriter(target, surface, requestId);
     try {
       refuseIfUnable();
       const { header, release, hold, routing, tokens } = await admit(admission, incoming);
       faultPoint('ingress.authenticated');
-      if (response.destroyed) {
+      if (target.destroyed) {
         release();
         hold.end(0);
         return;
       }
       open.open(header, writer, { onSettled: release, onClosed: hold.end });
       const left = new AbortController();
-      response.once('close', () => {
+      client?.once('close', () => {
         open.leave(requestId);
         left.abort(abandoned);
       });
       await enqueue({ header, body: incoming.body }, { routing, tokens, signal: left.signal });
     } catch (error) {
       writer.fail(asFloError(error, requestId), 0, null);
+    }
+  };
+
+  const serve = async (incoming: Incoming, { raw: response }: FastifyReply): Promise<void> => {
+    const { requestId, surface, headers } = incoming;
+    try {
+      const key = readIdempotencyKey(headers['idempotency-key']);
+      if (key === null) return await execute(incoming, response, response);
+      refuseIfUnable();
+      const apiKeyText = parseApiKeyText(readCallerKey(headers));
+      const apiKey = await authenticate(admission, headers);
+      // It goes on without its client, who is expected back.
+      const carryOut = (target: AnswerTarget): Promise<void> => execute(incoming, target, null);
+      await idempotency.serve({ incoming, apiKey, apiKeyText, key, response, execute: carryOut });
+    } catch (error) {
+      new AnswerWriter(response, surface, requestId).fail(asFloError(error, requestId), 0, null);
     }
   };
 
@@ -164,6 +192,7 @@ export const createIngress = (deps: IngressDeps): Ingress => {
       });
       await connection.flush();
       open.start(line);
+      idempotency.start();
       accepting = true;
       finish = async () => {
         accepting = false;
@@ -174,6 +203,7 @@ export const createIngress = (deps: IngressDeps): Ingress => {
         await open.empty();
         clearTimeout(failAll);
         open.stop();
+        await idempotency.stop();
         await events.flushed();
         await line.close();
       };

@@ -38,6 +38,7 @@ export type Stack = {
   flo2: RunningFlo2;
   simulator: Simulator;
   natsUrl: string;
+  databaseUrl: string;
   createTenant: (options?: Omit<TenantOptions, 'simulatorUrl'>) => Promise<TestTenant>;
   /** One request's attempts, once the ledger has that many. */
   attemptsOf: (requestId: string, count: number) => Promise<LedgerAttempt[]>;
@@ -66,6 +67,7 @@ export const startStack = async (configuration?: StartOptions['configuration']):
     flo2,
     simulator,
     natsUrl: nats.url,
+    databaseUrl: database.url,
     createTenant: (options) => flo2.createTenant({ simulatorUrl: simulator.url, ...options }),
     attemptsOf: (requestId, count) =>
       vi.waitFor(

@@ -11,6 +11,7 @@ const TYPES: Readonly<Record<ErrorCode, string>> = {
   model_not_found: 'not_found_error',
   route_not_found: 'not_found_error',
   conflict: 'invalid_request_error',
+  idempotency_mismatch: 'invalid_request_error',
   too_large: 'request_too_large',
   budget_exceeded: 'rate_limit_error',
   model_unpriced: 'permission_error',
