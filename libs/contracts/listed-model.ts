@@ -3,7 +3,7 @@ import { OPERATIONS } from './vocabulary.ts';
 
 const MODEL_ID_LENGTH_MAX = 256;
 /** Past this many, models are left out of a key’s list. */
-const LISTED_MODELS_MAX = 5_000;
+export const LISTED_MODELS_MAX = 5_000;
 
 /** What a model can be asked for; an absent member is one the provider says nothing of. */
 export const modelCapabilities = z.object({

@@ -49,6 +49,10 @@ export const createModelListStore = ({ pool, query }: Database) => ({
       .onConflictDoUpdate({ target: providerKeyModelList.providerKeyId, set: fresh });
   },
 
+  remove: async (providerKeyId: ProviderKeyId): Promise<void> => {
+    await query.delete(providerKeyModelList).where(eq(providerKeyModelList.providerKeyId, providerKeyId));
+  },
+
   load: async (tenantId: TenantId): Promise<KeyModels[]> => {
     const rows = await query
       .select({ providerKeyId: providerKeyModelList.providerKeyId, models: providerKeyModelList.models })

@@ -1,7 +1,7 @@
 /** Reads the lists of models that most providers give: `{"data": [{id, …}]}`. */
+import type { ListedModel } from '#contracts/listed-model';
 import { FloError } from '#domain/errors';
 import { listOf, objectOf, parseObject, textOf, type JsonObject } from './json-fields.ts';
-import type { ListedModel } from './provider.ts';
 
 const MODELS_MAX = 5_000;
 const ID_LENGTH_MAX = 256;

@@ -1,9 +1,10 @@
 import type { EmbeddingRequest, EmbeddingResponse } from '#contracts/embedding';
 import type { ChatRequest, ChatResponse, FinishReason, StreamPart } from '#contracts/inference';
 import type { RateLimitReading } from '#contracts/rate-limit-reading';
+import type { ListedModel } from '#contracts/listed-model';
 import type { TokenCountResponse } from '#contracts/token-count';
 import type { Usage } from '#contracts/usage';
-import type { Operation, ProviderId, SurfaceId } from '#contracts/vocabulary';
+import type { ProviderId, SurfaceId } from '#contracts/vocabulary';
 import type { FloError } from '#domain/errors';
 import type { Inexpressible } from '#domain/inexpressible';
 import type { SseEvent } from './sse.ts';
@@ -97,25 +98,6 @@ export type TokenCountWire = WireBase & {
 };
 
 export type Wire = ChatWire | EmbeddingWire | TokenCountWire;
-
-/** A model as the provider lists it. Null is what it does not tell. */
-export type ListedModel = {
-  id: string;
-  /** The tokens of a prompt, or of prompt and answer together where the provider has one window for both. */
-  contextWindowTokens: number | null;
-  maxOutputTokens: number | null;
-  /** What it can be asked for; null where the list says nothing of it. */
-  capabilities: ModelCapabilities | null;
-};
-
-/** An absent member is one the provider says nothing of. */
-export type ModelCapabilities = {
-  operations?: readonly Operation[];
-  imageInput?: boolean;
-  tools?: boolean;
-  structuredOutput?: boolean;
-  reasoning?: boolean;
-};
 
 /** Lists the models that a key may use. */
 export type ModelList = {

@@ -9,6 +9,7 @@ import { createApiKeyStore } from '#postgres/api-keys';
 import { createBudgetStore } from '#postgres/budgets';
 import type { Database } from '#postgres/database';
 import { createNegotiatedRateStore } from '#postgres/negotiated-rates';
+import { createModelListStore } from '#postgres/model-lists';
 import { listPrices } from '#postgres/price-book';
 import { createPriceProposals } from '#postgres/price-proposals';
 import { createProviderCredentials } from '#postgres/provider-credentials';
@@ -23,6 +24,7 @@ import { createWebhookDeliveries } from '#postgres/webhook-deliveries';
 import { createWebhookEndpointStore } from '#postgres/webhook-endpoints';
 import { queryUsage, readLedgerClock } from '#postgres/usage-query';
 import { createAuthorize } from './authorization.ts';
+import type { ModelLists } from './model-lists.ts';
 import { registerApiKeyRoutes } from './routes/api-keys.ts';
 import { registerBudgetRoutes } from './routes/budgets.ts';
 import { registerDeadLetterRoutes } from './routes/dead-letters.ts';
@@ -44,6 +46,7 @@ export type ControlPlaneDeps = {
   allowPrivateUpstreams: boolean;
   clock: Clock;
   mint: IdMint;
+  modelLists: Pick<ModelLists, 'refresh'>;
 };
 
 /** An error of the store that is worth another try. */
@@ -74,6 +77,8 @@ const registerRoutes = (app: FastifyInstance, deps: ControlPlaneDeps): void => {
     tenants,
     providerKeys,
     credentials: createProviderCredentials(database, vault),
+    modelLists: deps.modelLists,
+    forgetModels: createModelListStore(database).remove,
     vault,
     upstream,
     allowPrivateUpstreams,

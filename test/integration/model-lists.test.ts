@@ -66,6 +66,20 @@ describe('the lists of models of a tenant’s keys', () => {
     expect(await due()).toBe(true);
   });
 
+  it('are asked for when a key is registered and rotated, and forgotten when it is deleted', async () => {
+    const id = await createKey('told');
+    const asked = () => control.listed.filter((listed) => listed === id).length;
+    expect(asked()).toBe(1);
+    const path = `/tenants/${tenant}/provider-keys/${id}`;
+    await control.call('POST', `${path}/rotate`, { secret: 'sk-test-9876543210' });
+    expect(asked()).toBe(2);
+    await control.call('PATCH', path, { weight: 2 });
+    expect(asked()).toBe(2);
+    await lists.save({ tenantId: tenant, providerKeyId: id }, [MODEL]);
+    await control.call('DELETE', path);
+    expect((await lists.load(tenant)).map(({ providerKeyId: listed }) => listed)).not.toContain(id);
+  });
+
   it('are not asked for where the key is gone', async () => {
     const id = await createKey('gone');
     await control.call('DELETE', `/tenants/${tenant}/provider-keys/${id}`);

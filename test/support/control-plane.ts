@@ -39,6 +39,8 @@ export type TestControlPlane = {
   answered: string[];
   /** The tenants whose changes were announced. */
   announced: string[];
+  /** The provider keys whose lists of models were asked for. */
+  listed: string[];
   close: () => Promise<void>;
 };
 
@@ -72,6 +74,7 @@ export const openControlPlane = async (options: ControlPlaneOptions = {}): Promi
   const logged: string[] = [];
   const answered: string[] = [];
   const announced: string[] = [];
+  const listed: string[] = [];
   const destination = { write: (line: string) => void logged.push(line) };
   const mint = createSystemMint();
   const app = createWebServer({
@@ -90,6 +93,7 @@ export const openControlPlane = async (options: ControlPlaneOptions = {}): Promi
     allowPrivateUpstreams: options.allowPrivateUpstreams ?? true,
     clock: { nowMs: Date.now },
     mint,
+    modelLists: { refresh: ({ providerKeyId }) => void listed.push(providerKeyId) },
   });
 
   const call: CallControlPlane = async (method, path, body, { key = ADMIN_KEY, headers = {} } = {}) => {
@@ -116,6 +120,7 @@ export const openControlPlane = async (options: ControlPlaneOptions = {}): Promi
     logged,
     answered,
     announced,
+    listed,
     close: async () => {
       await app.close();
       await database.close();

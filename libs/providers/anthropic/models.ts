@@ -1,6 +1,7 @@
+import type { ListedModel, ModelCapabilities } from '#contracts/listed-model';
 import { countOf, isObject, objectOf, textOf, type JsonObject } from '../json-fields.ts';
 import { readModelList } from '../model-list.ts';
-import type { ListedModel, ModelCapabilities, ModelList } from '../provider.ts';
+import type { ModelList } from '../provider.ts';
 
 const PAGE_MAX = 1_000;
 

@@ -1,10 +1,11 @@
+import type { ListedModel, ModelCapabilities } from '#contracts/listed-model';
 import type { ChatRequest } from '#contracts/inference';
 import { countOf, isObject, objectOf, textOf, type JsonObject } from '../json-fields.ts';
 import { createChatWire } from '../openai/chat-wire.ts';
 import { COMMON_FIELDS, OPENAI_DIALECT, sameWords, type OpenaiDialect } from '../openai/dialect.ts';
 import { decodeOpenaiFailure } from '../openai/failure.ts';
 import { authorizeBearer, createModelList } from '../openai/openai.ts';
-import type { ListedModel, ModelCapabilities, Provider } from '../provider.ts';
+import type { Provider } from '../provider.ts';
 import { readRateLimitHeaders, type RateLimitHeaders } from '../rate-limits.ts';
 import { readHeader } from '../upstream-failure.ts';
 

@@ -1,5 +1,6 @@
+import type { ListedModel } from '#contracts/listed-model';
 import { nameOnly, readModelList } from '../model-list.ts';
-import type { ListedModel, ModelList, Provider } from '../provider.ts';
+import type { ModelList, Provider } from '../provider.ts';
 import { readRateLimitHeaders } from '../rate-limits.ts';
 import { readHeader } from '../upstream-failure.ts';
 import { createChatWire } from './chat-wire.ts';

@@ -12,6 +12,7 @@ import type { ProviderKeyStore, SealedSecret, StoredProviderKey } from '#postgre
 import type { TenantStore } from '#postgres/tenants';
 import { noTenant, requireTenant } from '../authorization.ts';
 import { checkProviderKey } from '../key-check.ts';
+import type { ModelLists } from '../model-lists.ts';
 import { decodeLimits, encodeLimits } from './limits-body.ts';
 import { encodePage, readBody, readPage } from './page.ts';
 import type { Authorize } from './usage-authorization.ts';
@@ -27,6 +28,9 @@ export type ProviderKeyRouteDependencies = {
   allowPrivateUpstreams: boolean;
   mint: IdMint;
   configurationChanges: ConfigurationChanges;
+  modelLists: Pick<ModelLists, 'refresh'>;
+  /** Forgets what was listed for a key. */
+  forgetModels: (id: ProviderKeyId) => Promise<void>;
 };
 
 const LAST_CHARACTERS = 4;
@@ -88,6 +92,7 @@ const readKeyId = (request: FastifyRequest): ProviderKeyId => {
 /** `/api/v1/tenants/{t}/provider-keys`. A secret comes in and never goes out. */
 export const registerProviderKeyRoutes = (app: FastifyInstance, deps: ProviderKeyRouteDependencies): void => {
   const { authorize, tenants, providerKeys, credentials, vault, upstream, mint, configurationChanges } = deps;
+  const { modelLists } = deps;
   const path = '/api/v1/tenants/:tenant/provider-keys';
 
   const seal = async (
@@ -149,6 +154,7 @@ export const registerProviderKeyRoutes = (app: FastifyInstance, deps: ProviderKe
         throw nameTaken(error, body.name);
       });
     configurationChanges.announce({ tenantId });
+    modelLists.refresh({ tenantId, providerKeyId: id });
     return reply.code(201).send(encodeProviderKey(created));
   });
 
@@ -193,6 +199,9 @@ export const registerProviderKeyRoutes = (app: FastifyInstance, deps: ProviderKe
         throw nameTaken(error, same.name ?? '');
       });
     configurationChanges.announce({ tenantId });
+    if (baseUrl !== undefined || same.dialect !== undefined) {
+      modelLists.refresh({ tenantId, providerKeyId: id });
+    }
     return encodeProviderKey(orMissing(changed));
   });
 
@@ -207,6 +216,7 @@ export const registerProviderKeyRoutes = (app: FastifyInstance, deps: ProviderKe
       throw new FloError('conflict', 'The key was rotated or deleted by somebody else at this moment.');
     }
     configurationChanges.announce({ tenantId });
+    modelLists.refresh({ tenantId, providerKeyId: id });
     return encodeProviderKey(rotated);
   });
 
@@ -216,12 +226,15 @@ export const registerProviderKeyRoutes = (app: FastifyInstance, deps: ProviderKe
     const credential = await credentials.open(tenantId, key.id);
     if (credential === null) throw missing();
     const { accepted, upstreamStatus } = await checkProviderKey(upstream, credential);
+    if (accepted) modelLists.refresh({ tenantId, providerKeyId: key.id });
     return { ...encodeProviderKey(key), verification: { accepted, upstream_status: upstreamStatus } };
   });
 
   app.delete(`${path}/:key`, async (request, reply) => {
     const tenantId = await requireTenant(authorize, request);
-    if (!(await providerKeys.delete(tenantId, readKeyId(request)))) throw missing();
+    const id = readKeyId(request);
+    if (!(await providerKeys.delete(tenantId, id))) throw missing();
+    await deps.forgetModels(id);
     configurationChanges.announce({ tenantId });
     return reply.code(204).send();
   });
