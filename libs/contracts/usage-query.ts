@@ -25,7 +25,7 @@ export const USAGE_GRANULARITIES = ['minute', 'hour', 'day', 'month', 'total'] a
 export type UsageGranularity = (typeof USAGE_GRANULARITIES)[number];
 
 const GROUP_BY_MAX = 8;
-const FILTER_VALUES_MAX = 100;
+export const FILTER_VALUES_MAX = 100;
 export const USAGE_PAGE_DEFAULT = 1_000;
 export const USAGE_PAGE_MAX = 10_000;
 
@@ -33,13 +33,13 @@ const isTag = (text: string): text is TagDimension =>
   text.startsWith('tag:') && text.length > 4 && text.length <= 4 + TAG_KEY_LENGTH_MAX && !text.includes('\0');
 
 const DIMENSION_ERROR = `must be one of ${USAGE_DIMENSIONS.join(', ')} or tag:<name>`;
-const dimension = z.union(
+export const dimension = z.union(
   [z.enum(USAGE_DIMENSIONS), z.custom<TagDimension>((value) => typeof value === 'string' && isTag(value))],
   { error: DIMENSION_ERROR },
 );
 export type Dimension = z.infer<typeof dimension>;
 
-const instant = z.iso.datetime({
+export const instant = z.iso.datetime({
   offset: true,
   error: 'must be an RFC 3339 time like 2026-01-31T00:00:00Z',
 });
@@ -70,7 +70,6 @@ export const usageQuery = z
       })
       .refine((filters) => Object.keys(filters).length <= GROUP_BY_MAX, `at most ${GROUP_BY_MAX} dimensions`)
       .default({}),
-    /** The same figure until a tenant has negotiated rates. */
     cost_basis: z.enum(['contracted', 'list']).default('contracted'),
     /** Only what was recorded by then: the same answer as was given then. */
     as_of: instant.optional(),

@@ -1,83 +1,44 @@
-import type { TenantId } from '#contracts/ids';
 import { TOKEN_CLASSES, type TokenClass } from '#contracts/usage';
-import type { Dimension, UsageDimension, UsageGranularity } from '#contracts/usage-query';
+import type { Dimension } from '#contracts/usage-query';
+import { ENTRY_MEASURES } from '#domain/usage-entry';
+import { segmentUsage, type TimeRange } from '#domain/usage-segments';
 import type { Database } from './database.ts';
+import {
+  expressionOf,
+  filtersOf,
+  idsAround,
+  isUnbounded,
+  Parameters,
+  periodOf,
+  within,
+  type UsageGrouping,
+  type UsageScope,
+} from './usage-sql.ts';
 
-const COLUMN_OF_DIMENSION: Readonly<Record<UsageDimension, string>> = {
-  tenant: 'tenant_id',
-  team: 'team',
-  feature: 'feature',
-  user: 'end_user',
-  api_key: 'api_key_id',
-  provider_key: 'provider_key_id',
-  provider: 'provider',
-  model: 'model',
-  route: 'route',
-  lane: 'lane',
-  surface: 'surface',
-  status: 'outcome',
-};
-
-/** Figures of our own, or the provider's only up to where an answer broke off. */
-const IS_ESTIMATE = `usage_source in ('estimated', 'provider_partial')`;
-
-/** Statement parameters, numbered as they are added. */
-class Parameters {
-  readonly values: unknown[] = [];
-
-  add(value: unknown): string {
-    this.values.push(value);
-    return `$${this.values.length}`;
-  }
-}
-
-const isTag = (dimension: Dimension): dimension is `tag:${string}` => dimension.startsWith('tag:');
-
-/** The only place a dimension becomes SQL: a column of the list above, or a tag whose name is a parameter. */
-const expressionOf = (dimension: Dimension, parameters: Parameters): string =>
-  isTag(dimension)
-    ? `(tags ->> ${parameters.add(dimension.slice('tag:'.length))}::text)`
-    : COLUMN_OF_DIMENSION[dimension];
-
-/**
- * The effective ledger: an attempt's revision 1 is what its worker says, and replaces revision 0, which
- * the ingress presumed. Both are kept; `asOf` picks what was known then.
- */
-const isEffective = (asOf: string): string =>
-  `(event.revision = 1 or not exists (
-      select from usage_event later
-      where later.attempt_id = event.attempt_id and later.revision = 1 and later.recorded_at <= ${asOf}))`;
-
-export type UsageSelection = {
-  /** Null for all tenants. */
-  tenantId: TenantId | null;
-  /** RFC 3339; `to` is exclusive. Both bound the start of the attempt. */
-  from: string;
-  to: string;
-  timeZone: string;
-  granularity: UsageGranularity;
-  groupBy: readonly Dimension[];
-  filters: Partial<Record<Dimension, readonly (string | null)[]>>;
-  /** RFC 3339: events recorded later are left out. */
-  asOf: string;
-  offset: number;
-  limit: number;
-};
+export type UsageSelection = UsageScope &
+  UsageGrouping & {
+    costBasis: 'contracted' | 'list';
+    /** Whether the hours' and days' sums may be read; what comes out is the same. */
+    readsRollups: boolean;
+    offset: number;
+    limit: number;
+  };
 
 export type UsageRow = {
   /** The start of the period in the asked time zone; null for the total. */
   periodStart: Date | null;
   /** In the order of `groupBy`. */
   dimensions: (string | null)[];
-  /** Distinct; a request whose attempts fall into several rows counts in each. */
+  /** Counted where their first attempt is, so that they add up. */
   requests: number;
   attempts: number;
   unpricedAttempts: number;
   unknownAttempts: number;
   tokens: Record<TokenClass, number>;
   reasoningTokens: number;
-  /** Of the priced attempts. */
+  /** Of the priced attempts, on the asked basis. */
   costPicoUsd: bigint;
+  listCostPicoUsd: bigint;
 };
 
 export type UsagePage = {
@@ -88,81 +49,145 @@ export type UsagePage = {
   estimatedCostPicoUsd: bigint;
 };
 
+/** Values of a tag, or end users, that get a row of their own; the others are one. */
+const OWN_VALUES_MAX = 1_000;
+export const OTHER_VALUES = '__other__';
+
 type AggregateRow = Record<string, string | null> & { period: Date | null };
 
-/** Sums the effective ledger. Rows come in the order of the period and then the dimensions, nulls last. */
+type Source = {
+  table: string;
+  column: string;
+  ranges: readonly TimeRange[];
+  /** What was recorded when. */
+  condition: string;
+  sign: '' | '-';
+};
+
+const spanOf = (ranges: readonly TimeRange[]): TimeRange => ({
+  fromMs: Math.min(...ranges.map(({ fromMs }) => fromMs)),
+  toMs: Math.max(...ranges.map(({ toMs }) => toMs)),
+});
+
+/**
+ * Where the sums come from. Rollups know of everything that is committed; what of it was recorded after `asOf`
+ * is taken away again, entry by entry, so that both ways give the same to the pico-dollar.
+ */
+const sourcesOf = (selection: UsageSelection, asOf: string): Source[] => {
+  const range = { fromMs: selection.fromMs, toMs: selection.toMs };
+  const isSummed = ![...selection.groupBy, ...Object.keys(selection.filters)].some((dimension) =>
+    isUnbounded(dimension as Dimension),
+  );
+  const segments =
+    isSummed && selection.readsRollups
+      ? segmentUsage(range, selection)
+      : { days: [], hours: [], entries: [range] };
+  const entries = { table: 'usage_entry', column: 'started_at' } as const;
+  const sources: Source[] = [
+    { table: 'usage_day', column: 'day', ranges: segments.days, condition: 'true', sign: '' },
+    { table: 'usage_hour', column: 'hour', ranges: segments.hours, condition: 'true', sign: '' },
+    {
+      ...entries,
+      ranges: [...segments.days, ...segments.hours],
+      condition: `recorded_at > ${asOf}`,
+      sign: '-',
+    },
+    { ...entries, ranges: segments.entries, condition: `recorded_at <= ${asOf}`, sign: '' },
+  ];
+  return sources.filter(({ ranges }) => ranges.length > 0);
+};
+
+const selectOf = (source: Source, selection: UsageSelection, parameters: Parameters): string => {
+  const { table, column, ranges, sign } = source;
+  const { from, condition } = within(table, column, ranges, parameters);
+  const ids = table === 'usage_entry' ? [idsAround(spanOf(ranges), parameters)] : [];
+  const conditions = [condition, source.condition, ...ids, ...filtersOf(selection, parameters)];
+  const dimensions = selection.groupBy.map(
+    (dimension, index) => `${expressionOf(dimension, parameters)} as dimension_${index}`,
+  );
+  const measures = ENTRY_MEASURES.map((measure) => `${sign}sum(${measure}) as ${measure}`);
+  const keys = ['period', ...selection.groupBy.map((_, index) => `dimension_${index}`)];
+  return `select ${[`${periodOf(column, selection, parameters)} as period`, ...dimensions, ...measures].join(', ')}
+    from ${from} where ${conditions.join(' and ')} group by ${keys.map((_, index) => index + 1).join(', ')}`;
+};
+
+/** Dimensions whose rarer values are put together, with the statement that finds the values that stay. */
+const overflowOf = (selection: UsageSelection, cost: string): { tops: string[]; keys: string[] } => {
+  const tops: string[] = [];
+  const keys = selection.groupBy.map((dimension, index) => {
+    const column = `dimension_${index}`;
+    if (!isUnbounded(dimension)) return column;
+    tops.push(`top_${index} as (
+      select ${column} as value from base where ${column} is not null
+      group by 1 order by sum(${cost}) desc, sum(attempts) desc, 1 limit ${OWN_VALUES_MAX})`);
+    return `case when ${column} is null or ${column} in (select value from top_${index})
+      then ${column} else '${OTHER_VALUES}' end`;
+  });
+  return { tops, keys };
+};
+
+const decodeRow = (row: AggregateRow, selection: UsageSelection, cost: string): UsageRow => ({
+  periodStart: row.period,
+  dimensions: selection.groupBy.map((_, index) => row[`dimension_${index}`] ?? null),
+  requests: Number(row['requests']),
+  attempts: Number(row['attempts']),
+  unpricedAttempts: Number(row['unpriced_attempts']),
+  unknownAttempts: Number(row['unknown_attempts']),
+  tokens: Object.fromEntries(
+    TOKEN_CLASSES.map((token) => [token, Number(row[`${token}_tokens`])]),
+  ) as UsageRow['tokens'],
+  reasoningTokens: Number(row['reasoning_tokens']),
+  costPicoUsd: BigInt(row[cost] ?? 0),
+  listCostPicoUsd: BigInt(row['list_cost_pico_usd'] ?? 0),
+});
+
+/**
+ * Sums the ledger as it was at `asOf`. Rows come in the order of the period and then the dimensions, nulls
+ * last; grouped sums add up to the total exactly.
+ */
 export const queryUsage = async (database: Database, selection: UsageSelection): Promise<UsagePage> => {
   const parameters = new Parameters();
   const asOf = `${parameters.add(selection.asOf)}::timestamptz`;
-  const conditions = [
-    `event.started_at >= ${parameters.add(selection.from)}::timestamptz`,
-    `event.started_at < ${parameters.add(selection.to)}::timestamptz`,
-    `event.recorded_at <= ${asOf}`,
-    isEffective(asOf),
-  ];
-  if (selection.tenantId !== null) conditions.push(`tenant_id = ${parameters.add(selection.tenantId)}`);
-  for (const [dimension, values] of Object.entries(selection.filters) as [Dimension, (string | null)[]][]) {
-    const expression = expressionOf(dimension, parameters);
-    const present = parameters.add(values.filter((value) => value !== null));
-    const orNull = values.includes(null) ? ` or ${expression} is null` : '';
-    conditions.push(`(${expression} = any(${present}::text[])${orNull})`);
-  }
+  const isList = selection.costBasis === 'list';
+  const cost = isList ? 'list_cost_pico_usd' : 'cost_pico_usd';
+  const estimated = isList ? 'estimated_list_cost_pico_usd' : 'estimated_cost_pico_usd';
 
-  const keys = selection.groupBy.map(
-    (dimension, index) => `${expressionOf(dimension, parameters)} as dimension_${index}`,
-  );
-  if (selection.granularity !== 'total') {
-    const unit = parameters.add(selection.granularity);
-    keys.unshift(
-      `date_trunc(${unit}::text, started_at, ${parameters.add(selection.timeZone)}::text) as period`,
-    );
-  }
-  const ordinals = keys.map((_, index) => index + 1).join(', ');
-  const estimated = `coalesce(sum(cost_pico_usd) filter (where ${IS_ESTIMATE}), 0)`;
+  const base = sourcesOf(selection, asOf).map((source) => selectOf(source, selection, parameters));
+  const { tops, keys } = overflowOf(selection, cost);
+  const named = ['period', ...keys.map((key, index) => `${key} as dimension_${index}`)];
+  const ordinals = named.map((_, index) => index + 1).join(', ');
+  const isTotal = selection.granularity === 'total' && selection.groupBy.length === 0;
+  const nothing = ['attempts', 'requests', 'cost_pico_usd', 'list_cost_pico_usd'];
+  // Without a group there is one row, also for nothing at all.
+  const grouping = isTotal
+    ? ''
+    : `group by ${ordinals} having ${nothing.map((measure) => `sum(${measure}) <> 0`).join(' or ')}
+       order by ${ordinals}`;
 
   const result = await database.pool.query<AggregateRow>(
-    `select ${[
-      ...keys,
-      'count(distinct request_id) as requests',
-      'count(*) as attempts',
-      `count(*) filter (where pricing = 'unpriced') as unpriced`,
-      `count(*) filter (where pricing = 'unknown') as unknown`,
-      ...TOKEN_CLASSES.map((token) => `coalesce(sum(${token}_tokens), 0) as ${token}`),
-      'coalesce(sum(reasoning_tokens), 0) as reasoning',
-      'coalesce(sum(cost_pico_usd), 0) as cost',
-      'sum(coalesce(sum(cost_pico_usd), 0)) over () as total_cost',
-      `sum(${estimated}) over () as estimated_cost`,
-    ].join(', ')}
-     from usage_event event
-     where ${conditions.join(' and ')}
-     ${ordinals === '' ? '' : `group by ${ordinals} order by ${ordinals}`}
+    `with base as (${base.join(' union all ')})${tops.map((top) => `, ${top}`).join('')}
+     select ${[
+       ...(isTotal ? ['null::timestamptz as period'] : named),
+       ...ENTRY_MEASURES.map((measure) => `coalesce(sum(${measure}), 0) as ${measure}`),
+       `sum(coalesce(sum(${cost}), 0)) over () as whole_cost`,
+       `sum(coalesce(sum(${estimated}), 0)) over () as whole_estimated`,
+     ].join(', ')}
+     from base ${grouping}
      limit ${parameters.add(selection.limit + 1)} offset ${parameters.add(selection.offset)}`,
     parameters.values,
   );
 
   const first = result.rows[0];
   return {
-    rows: result.rows.slice(0, selection.limit).map((row) => ({
-      periodStart: row.period ?? null,
-      dimensions: selection.groupBy.map((_, index) => row[`dimension_${index}`] ?? null),
-      requests: Number(row['requests']),
-      attempts: Number(row['attempts']),
-      unpricedAttempts: Number(row['unpriced']),
-      unknownAttempts: Number(row['unknown']),
-      tokens: Object.fromEntries(
-        TOKEN_CLASSES.map((token) => [token, Number(row[token])]),
-      ) as UsageRow['tokens'],
-      reasoningTokens: Number(row['reasoning']),
-      costPicoUsd: BigInt(row['cost'] ?? 0),
-    })),
+    rows: result.rows.slice(0, selection.limit).map((row) => decodeRow(row, selection, cost)),
     hasMore: result.rows.length > selection.limit,
-    totalCostPicoUsd: BigInt(first?.['total_cost'] ?? 0),
-    estimatedCostPicoUsd: BigInt(first?.['estimated_cost'] ?? 0),
+    totalCostPicoUsd: BigInt(first?.['whole_cost'] ?? 0),
+    estimatedCostPicoUsd: BigInt(first?.['whole_estimated'] ?? 0),
   };
 };
 
 export type LedgerClock = {
-  /** The database's time, RFC 3339 to the microsecond. */
+  /** The newest instant up to which everything is committed, RFC 3339 to the microsecond. */
   now: string;
   /** When the newest event not recorded after `asOf` was recorded; null when there is none. */
   watermark: Date | null;
@@ -171,12 +196,14 @@ export type LedgerClock = {
 /** What the ledger knows up to: `asOf` null asks about now. */
 export const readLedgerClock = async (database: Database, asOf: string | null): Promise<LedgerClock> => {
   const result = await database.pool.query<{ now: string; watermark: Date | null }>(
-    `select to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as now,
-            max(recorded_at) as watermark
-     from usage_event where $1::timestamptz is null or recorded_at <= $1::timestamptz`,
+    `with clock as (select ledger_clock() as now)
+     select to_char(now at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as now,
+            (select max(recorded_at) from usage_event
+             where recorded_at <= least(now, coalesce($1::timestamptz, now))) as watermark
+     from clock`,
     [asOf],
   );
   const [row] = result.rows;
-  if (row === undefined) throw new Error('an aggregate without groups has one row');
+  if (row === undefined) throw new Error('a statement about one clock has one row');
   return row;
 };

@@ -22,6 +22,8 @@ import { listUnpricedUsage } from '#postgres/unpriced-usage';
 import { isStoreUnreachable } from '#postgres/unreachable';
 import { createWebhookDeliveries } from '#postgres/webhook-deliveries';
 import { createWebhookEndpointStore } from '#postgres/webhook-endpoints';
+import { exportAttempts, exportCharges } from '#postgres/usage-export';
+import { queryPerformance } from '#postgres/usage-performance';
 import { queryUsage, readLedgerClock } from '#postgres/usage-query';
 import { createAuthorize } from './authorization.ts';
 import type { ModelLists } from './model-lists.ts';
@@ -34,6 +36,7 @@ import { registerPriceRoutes } from './routes/prices.ts';
 import { registerProviderKeyRoutes } from './routes/provider-keys.ts';
 import { registerRouteRoutes } from './routes/routes.ts';
 import { registerTenantRoutes } from './routes/tenants.ts';
+import { registerUsageExportRoute } from './routes/usage-export.ts';
 import { registerUsageRoutes } from './routes/usage.ts';
 import { createEnsureWebhook, registerWebhookRoutes } from './routes/webhooks.ts';
 
@@ -115,8 +118,17 @@ const registerRoutes = (app: FastifyInstance, deps: ControlPlaneDeps): void => {
     authorize,
     usage: {
       query: (selection) => queryUsage(database, selection),
+      queryPerformance: (selection) => queryPerformance(database, selection),
       readClock: (asOf) => readLedgerClock(database, asOf),
       loadRequest: (requestId, tenantId) => loadRequestUsage(database, requestId, tenantId),
+    },
+  });
+  registerUsageExportRoute(app, {
+    authorize,
+    usage: {
+      readClock: (asOf) => readLedgerClock(database, asOf),
+      exportAttempts: (scope) => exportAttempts(database, scope),
+      exportCharges: (scope) => exportCharges(database, scope),
     },
   });
   registerPriceRoutes(app, { authorize, clock, prices: { list: (query) => listPrices(database, query) } });

@@ -8,6 +8,7 @@ import { FloError } from '#domain/errors';
 import type { Database } from '#postgres/database';
 import { listPrices } from '#postgres/price-book';
 import { loadRequestUsage } from '#postgres/request-usage';
+import { queryPerformance } from '#postgres/usage-performance';
 import { queryUsage, readLedgerClock } from '#postgres/usage-query';
 import { registerPriceRoutes } from '#services/control/routes/prices';
 import { registerUsageRoutes } from '#services/control/routes/usage';
@@ -122,6 +123,7 @@ beforeAll(async () => {
     authorize,
     usage: {
       query: (selection) => queryUsage(database, selection),
+      queryPerformance: (selection) => queryPerformance(database, selection),
       readClock: (asOf) => readLedgerClock(database, asOf),
       loadRequest: (requestId, tenantId) => loadRequestUsage(database, requestId, tenantId),
     },
@@ -177,6 +179,7 @@ describe('POST /api/v1/usage/query', () => {
           reasoning: 4,
         },
         cost: '0.00188',
+        list_cost: '0.00188',
       },
     ]);
     expect(body.estimated_share).toBe(0);

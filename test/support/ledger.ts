@@ -70,12 +70,14 @@ export const openTestLedger = async (options: TestLedgerOptions = {}): Promise<T
 /** Every event of every tenant, as one row. */
 export const EVERYTHING: UsageSelection = {
   tenantId: null,
-  from: '2020-01-01T00:00:00Z',
-  to: '2030-01-01T00:00:00Z',
+  fromMs: Date.UTC(2020, 0),
+  toMs: Date.UTC(2030, 0),
   timeZone: 'UTC',
   granularity: 'total',
   groupBy: [],
   filters: {},
+  costBasis: 'contracted',
+  readsRollups: true,
   asOf: '2100-01-01T00:00:00Z',
   offset: 0,
   limit: 10_000,

@@ -1,20 +1,24 @@
 import { createHash } from 'node:crypto';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { requestId, type RequestId, type TenantId } from '#contracts/ids';
 import { usageQuery, type UsageQuery } from '#contracts/usage-query';
 import { FloError } from '#domain/errors';
 import { encodeUsd, encodeUsdPerMillion } from '#domain/money';
 import type { ExplainedCharge, RecordedAttempt } from '#postgres/request-usage';
+import type { PerformanceRow, PerformanceSelection } from '#postgres/usage-performance';
 import type { LedgerClock, UsagePage, UsageRow, UsageSelection } from '#postgres/usage-query';
 import { decodeCursor, encodeCursor, invalidInput } from './list-input.ts';
-import type { Authorize, Principal } from './usage-authorization.ts';
+import { readTenantOf, type Authorize } from './usage-authorization.ts';
 
 export type UsageRouteDependencies = {
   authorize: Authorize;
   usage: {
     query: (selection: UsageSelection) => Promise<UsagePage>;
     readClock: (asOf: string | null) => Promise<LedgerClock>;
+    queryPerformance: (
+      selection: PerformanceSelection,
+    ) => Promise<{ rows: PerformanceRow[]; hasMore: boolean }>;
     loadRequest: (requestId: RequestId, tenantId: TenantId | null) => Promise<RecordedAttempt[]>;
   };
 };
@@ -26,23 +30,29 @@ const pagePosition = z.strictObject({
   offset: z.int().nonnegative(),
 });
 
-const fingerprint = (query: UsageQuery, tenantId: TenantId | null): string => {
+const fingerprint = (path: string, query: UsageQuery, tenantId: TenantId | null): string => {
   const { cursor: _, limit: __, ...asked } = query;
   return createHash('sha256')
-    .update(JSON.stringify([tenantId, asked]))
+    .update(JSON.stringify([path, tenantId, asked]))
     .digest('base64url')
     .slice(0, 22);
 };
 
-const encodeRow = (row: UsageRow, query: UsageQuery) => ({
+const encodeKeys = (row: Pick<UsageRow, 'periodStart' | 'dimensions'>, query: UsageQuery) => ({
   ...(row.periodStart === null ? {} : { period_start: row.periodStart.toISOString() }),
   ...Object.fromEntries(query.group_by.map((dimension, index) => [dimension, row.dimensions[index] ?? null])),
+});
+
+const encodeRow = (row: UsageRow, query: UsageQuery) => ({
+  ...encodeKeys(row, query),
   requests: row.requests,
   attempts: row.attempts,
   unpriced_attempts: row.unpricedAttempts,
   unknown_attempts: row.unknownAttempts,
   tokens: { ...row.tokens, reasoning: row.reasoningTokens },
   cost: encodeUsd(row.costPicoUsd),
+  /** What the same would have cost at list prices. */
+  list_cost: encodeUsd(row.listCostPicoUsd),
 });
 
 const SHARE_DIGITS = 1_000_000n;
@@ -109,57 +119,64 @@ const encodeAttempt = (attempt: RecordedAttempt) => ({
   recorded_at: attempt.recordedAt.toISOString(),
 });
 
-const tenantOf = (principal: Principal, asked: TenantId | undefined): TenantId | null =>
-  principal.kind === 'root' ? (asked ?? null) : principal.apiKey.tenantId;
+/** Answers about a moment no longer ago than this come from rollups, less what came since. */
+const ROLLUPS_READ_MS = 15 * 60_000;
 
 /**
- * `POST /api/v1/usage/query` and `GET /api/v1/usage/requests/{request_id}`. The root key reads every
+ * `POST /api/v1/usage/query`, `POST /api/v1/usage/performance` and `GET /api/v1/usage/requests/{request_id}`. The root key reads every
  * tenant; an API key its own.
  */
 export const registerUsageRoutes = (app: FastifyInstance, dependencies: UsageRouteDependencies): void => {
   const { authorize, usage } = dependencies;
 
-  app.post('/api/v1/usage/query', async (request) => {
+  /** What is asked, by whom, and as of when; pages of one query are all of one moment. */
+  const readQuery = async (request: FastifyRequest) => {
     const principal = await authorize(request, { scope: 'usage:read' });
     const parsed = usageQuery.safeParse(request.body);
     if (!parsed.success) throw invalidInput(parsed.error);
     const query = parsed.data;
-    if (
-      principal.kind === 'api_key' &&
-      query.tenant !== undefined &&
-      query.tenant !== principal.apiKey.tenantId
-    ) {
-      throw new FloError('forbidden', 'This API key may read only its own tenant; leave tenant out.', {
-        param: 'tenant',
-      });
-    }
-    const tenantId = tenantOf(principal, query.tenant);
-
-    const queryPrint = fingerprint(query, tenantId);
+    const tenantId = readTenantOf(principal, query.tenant);
+    const queryPrint = fingerprint(request.url, query, tenantId);
     const position = query.cursor === undefined ? null : decodeCursor(pagePosition, query.cursor);
     if (position !== null && position.query !== queryPrint) {
-      throw new FloError(
-        'invalid_request',
-        'The cursor belongs to another query; repeat the query it came from.',
-        {
-          param: 'cursor',
-        },
-      );
+      const message = 'The cursor belongs to another query; repeat the query it came from.';
+      throw new FloError('invalid_request', message, { param: 'cursor' });
     }
-    const clock = await usage.readClock(position?.as_of ?? query.as_of ?? null);
-    const asOf = position?.as_of ?? query.as_of ?? clock.now;
+    const asked = position?.as_of ?? query.as_of ?? null;
+    const clock = await usage.readClock(asked);
+    const asOf = asked === null || Date.parse(asked) > Date.parse(clock.now) ? clock.now : asked;
     const offset = position?.offset ?? 0;
-    const page = await usage.query({
-      tenantId,
-      from: query.from,
-      to: query.to,
-      timeZone: query.time_zone,
-      granularity: query.granularity,
-      groupBy: query.group_by,
-      filters: query.filters,
+    return {
+      query,
+      clock,
       asOf,
-      offset,
-      limit: query.limit,
+      selection: {
+        tenantId,
+        fromMs: Date.parse(query.from),
+        toMs: Date.parse(query.to),
+        timeZone: query.time_zone,
+        granularity: query.granularity,
+        groupBy: query.group_by,
+        filters: query.filters,
+        asOf,
+        offset,
+        limit: query.limit,
+      },
+      next: (hasMore: boolean) => ({
+        has_more: hasMore,
+        next_cursor: hasMore
+          ? encodeCursor({ query: queryPrint, as_of: asOf, offset: offset + query.limit })
+          : null,
+      }),
+    };
+  };
+
+  app.post('/api/v1/usage/query', async (request) => {
+    const { query, clock, asOf, selection, next } = await readQuery(request);
+    const page = await usage.query({
+      ...selection,
+      costBasis: query.cost_basis,
+      readsRollups: Date.parse(clock.now) - Date.parse(asOf) <= ROLLUPS_READ_MS,
     });
     return {
       data: page.rows.map((row) => encodeRow(row, query)),
@@ -168,10 +185,26 @@ export const registerUsageRoutes = (app: FastifyInstance, dependencies: UsageRou
       watermark: clock.watermark?.toISOString() ?? null,
       /** The part of the cost, from 0 to 1, that rests on other than a provider's final figures. */
       estimated_share: shareOf(page.estimatedCostPicoUsd, page.totalCostPicoUsd),
-      has_more: page.hasMore,
-      next_cursor: page.hasMore
-        ? encodeCursor({ query: queryPrint, as_of: asOf, offset: offset + query.limit })
-        : null,
+      ...next(page.hasMore),
+    };
+  });
+
+  app.post('/api/v1/usage/performance', async (request) => {
+    const { query, clock, asOf, selection, next } = await readQuery(request);
+    const { rows, hasMore } = await usage.queryPerformance(selection);
+    return {
+      data: rows.map((row) => ({
+        ...encodeKeys(row, query),
+        attempts: row.attempts,
+        queue_ms: row.queueMs,
+        first_token_ms: row.firstTokenMs,
+        duration_ms: row.durationMs,
+        status: row.outcomes,
+        errors: row.errors,
+      })),
+      as_of: asOf,
+      watermark: clock.watermark?.toISOString() ?? null,
+      ...next(hasMore),
     };
   });
 
@@ -180,7 +213,7 @@ export const registerUsageRoutes = (app: FastifyInstance, dependencies: UsageRou
     const parsed = z.object({ request_id: requestId }).safeParse(request.params);
     if (!parsed.success) throw invalidInput(parsed.error);
     const id = parsed.data.request_id;
-    const attempts = await usage.loadRequest(id, tenantOf(principal, undefined));
+    const attempts = await usage.loadRequest(id, readTenantOf(principal, undefined));
     const [first] = attempts;
     if (first === undefined) {
       throw new FloError('route_not_found', `No recorded attempt belongs to the request ${id}.`);
