@@ -116,7 +116,7 @@ export const apiKeyBody = z.strictObject({
   team: apiKeySettings.team.default(null),
   feature: apiKeySettings.feature.default(null),
   tags: apiKeySettings.tags.default({}),
-  scopes: apiKeySettings.scopes.default(['inference', 'usage:read']),
+  scopes: apiKeySettings.scopes.default(['inference', 'batch', 'usage:read']),
   models: apiKeySettings.models.default(null),
   limits: apiKeySettings.limits.default({}),
   allow_override: apiKeySettings.allow_override.default(false),

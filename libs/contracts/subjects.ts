@@ -18,7 +18,7 @@
  * | `flo2.dlq.<stream>`                                      | dead letters (`dead-letter.ts`), stream `DLQ` |
  * | JetStream's own advisories of used up deliveries         | stream `ADV`                              |
  */
-import type { TenantId } from './ids.ts';
+import type { TenantId, WorkItemId } from './ids.ts';
 import type { Lane, ProviderId } from './vocabulary.ts';
 
 const SECOND_MS = 1_000;
@@ -156,6 +156,11 @@ export const dispatchStreamName = (lane: Lane): string =>
   lane === 'interactive' ? INTERACTIVE_STREAM.name : QUEUED_STREAMS[lane].name;
 
 export const workResultSubject = (tenantId: TenantId): string => `flo2.res.${tenantId}`;
+
+/** Said when work was accepted, so that the feeder need not look for it. */
+export const WORK_ACCEPTED_SUBJECT = 'flo2.work.accepted';
+
+export const workEndedSubject = (id: WorkItemId): string => `flo2.work.${id}.ended`;
 
 export const attemptEventSubject = (tenantId: TenantId): string => `flo2.evt.attempt.${tenantId}`;
 

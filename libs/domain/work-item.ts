@@ -35,6 +35,9 @@ export const WORK_STATES = [
 export type WorkState = (typeof WORK_STATES)[number];
 export type TerminalWorkState = Exclude<WorkState, 'queued' | 'in_progress'>;
 
+export const isTerminal = (state: WorkState): state is TerminalWorkState =>
+  state !== 'queued' && state !== 'in_progress';
+
 export type OnUnknown = 'repeat' | 'fail';
 
 /** Times an item is given to the queue; a provider that is down for hours uses them up with long waits. */
@@ -45,6 +48,12 @@ const AGAIN_MAX_MS = 10 * 60_000;
 /** All attempts of an item are one request in the ledger, under the id that differs in its prefix alone. */
 export const requestIdOf = (id: WorkItemId): RequestId => id.replace(/^job_/, 'req_') as RequestId;
 export const workItemIdOf = (id: RequestId): WorkItemId => id.replace(/^req_/, 'job_') as WorkItemId;
+
+/** How an item ends by an error. */
+export const terminalStateOf = ({ code }: { code: string }): TerminalWorkState => {
+  if (code === 'cancelled') return 'cancelled';
+  return code === 'deadline_exceeded' ? 'expired' : 'failed';
+};
 
 /** What becomes of an item whose run ended in an error. */
 export type AfterError = { state: 'queued'; notBeforeMs: number } | { state: TerminalWorkState };
@@ -57,8 +66,8 @@ export const afterError = (
   error: FloError,
   standing: { round: number; nowMs: number; deadlineAtMs: number; random: number },
 ): AfterError => {
-  if (error.code === 'cancelled') return { state: 'cancelled' };
-  if (error.code === 'deadline_exceeded') return { state: 'expired' };
+  const terminal = terminalStateOf(error);
+  if (terminal !== 'failed') return { state: terminal };
   // `unavailable` is ours: a worker that is being stopped, a queue that could not be reached.
   const mayPass = error.retry === 'same' || error.code === 'unavailable';
   if (!mayPass || standing.round >= ROUNDS_MAX) return { state: 'failed' };

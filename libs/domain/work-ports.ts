@@ -1,10 +1,11 @@
 /** What the lanes of queued work ask of their store; `libs/domain/work-item.ts` has the rules. */
 import { z } from 'zod';
 import { attribution } from '#contracts/attribution';
-import { attemptId, providerKeyId, type ProviderKeyId, type TenantId, type WorkItemId } from '#contracts/ids';
-import { providerId, type Lane } from '#contracts/vocabulary';
+import { attemptId, providerKeyId, type ApiKeyId, type TenantId, type WorkItemId } from '#contracts/ids';
+import { OPERATIONS, providerId, type Lane, type SurfaceId } from '#contracts/vocabulary';
 import type { WorkResult } from '#contracts/work-result';
 import type { PayloadOwner } from './ports.ts';
+import type { OnUnknown } from './work-item.ts';
 
 export type QueuedLane = Exclude<Lane, 'interactive'>;
 
@@ -13,6 +14,10 @@ export const workOptions = z.object({
   attribution,
   forwardedHeaders: z.record(z.string(), z.string()),
   dropInexpressible: z.boolean(),
+  operation: z.enum(OPERATIONS),
+  /** The request's own bound on one answer, and how many answers it asks for. */
+  maxOutputTokens: z.int().nonnegative().nullable(),
+  answers: z.int().positive(),
 });
 export type WorkOptions = z.infer<typeof workOptions>;
 
@@ -71,6 +76,20 @@ export type WorkFlow = {
   feature: string;
 };
 
-export type LostAttempt = { id: WorkItemId; workerId: string; claim: WorkClaim; attempt: number };
-
-export type ProviderKeyInUse = { providerKeyId: ProviderKeyId; model: string };
+/** An item to be taken on. Times are Unix milliseconds. */
+export type NewWorkItem = {
+  id: WorkItemId;
+  tenantId: TenantId;
+  apiKeyId: ApiKeyId;
+  lane: QueuedLane;
+  requestedModel: string;
+  surface: SurfaceId;
+  line: { batchId: string; number: number; customId: string } | null;
+  estimatedInputTokens: number;
+  estimatedOutputTokens: number;
+  createdAtMs: number;
+  deadlineAtMs: number;
+  onUnknown: OnUnknown;
+  options: WorkOptions;
+  body: SealedBytes;
+};

@@ -182,6 +182,12 @@ export const SETTINGS = {
     default: '0',
     ...wholeNumber(0, 1_200),
   }),
+  jobResultSeconds: settingOf('FLO2_JOB_RESULT_SECONDS', {
+    description:
+      'How long the answer of a job is kept that names no `result_ttl`; 0 keeps it until it is fetched once.',
+    default: '86400',
+    ...wholeNumber(0, 2_592_000),
+  }),
   drainTimeoutMs: settingOf('FLO2_DRAIN_TIMEOUT_MS', {
     description: 'How long a process that is told to stop may take to finish what it has in hand.',
     default: '30000',

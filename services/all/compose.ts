@@ -8,6 +8,7 @@ import { composeControl } from '#services/control/compose';
 import type { ControlConfiguration } from '#services/control/config';
 import { composeIngress } from '#services/ingress/compose';
 import type { IngressConfiguration } from '#services/ingress/config';
+import { composeJobs } from '#services/jobs/compose';
 import { composeMetering } from '#services/metering/compose';
 import type { MeteringConfiguration } from '#services/metering/config';
 import { composeWorker } from '#services/worker/compose';
@@ -35,14 +36,15 @@ export const composeEverything = async (
 ): Promise<Everything> => {
   const metering = await composeMetering(configuration, context);
   const worker = await composeWorker(configuration, context);
+  const jobs = await composeJobs(configuration, context);
   const ingress = await composeIngress(configuration, context);
   const control = await composeControl(configuration, context);
 
   const app = createWebServer({ logger: context.logger, mint: createSystemMint() });
   control.registerRoutes(app);
   ingress.registerRoutes(app);
-  registerHealth(app, { ready: () => areReady([metering, worker, ingress, control]) });
+  registerHealth(app, { ready: () => areReady([metering, worker, jobs, ingress, control]) });
   const http = createHttpService(app, { ...configuration, logger: context.logger });
   // Stopped in reverse: open requests are finished first, while all they need still runs.
-  return { app, http, services: [metering, worker, http, ingress] };
+  return { app, http, services: [metering, worker, jobs, http, ingress] };
 };

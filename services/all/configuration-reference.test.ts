@@ -5,6 +5,7 @@ import { SETTINGS } from '#runtime/settings';
 import { CLI_SETTINGS } from '#services/cli/config';
 import { CONTROL_SETTINGS } from '#services/control/config';
 import { INGRESS_SETTINGS } from '#services/ingress/config';
+import { JOBS_SETTINGS } from '#services/jobs/config';
 import { METERING_SETTINGS } from '#services/metering/config';
 import { MIGRATE_SETTINGS } from '#services/migrate/config';
 import { WORKER_SETTINGS } from '#services/worker/config';
@@ -14,6 +15,7 @@ const ROLES: Record<string, Record<string, Setting<unknown>>> = {
   all: ALL_SETTINGS,
   ingress: INGRESS_SETTINGS,
   worker: WORKER_SETTINGS,
+  jobs: JOBS_SETTINGS,
   metering: METERING_SETTINGS,
   control: CONTROL_SETTINGS,
   migrate: MIGRATE_SETTINGS,

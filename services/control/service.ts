@@ -25,6 +25,7 @@ import { createWebhookEndpointStore } from '#postgres/webhook-endpoints';
 import { exportAttempts, exportCharges } from '#postgres/usage-export';
 import { queryPerformance } from '#postgres/usage-performance';
 import { queryUsage, readLedgerClock } from '#postgres/usage-query';
+import { createEnsureWebhook } from '#runtime/ensure-webhook';
 import { createAuthorize } from './authorization.ts';
 import type { ModelLists } from './model-lists.ts';
 import { registerApiKeyRoutes } from './routes/api-keys.ts';
@@ -38,7 +39,7 @@ import { registerRouteRoutes } from './routes/routes.ts';
 import { registerTenantRoutes } from './routes/tenants.ts';
 import { registerUsageExportRoute } from './routes/usage-export.ts';
 import { registerUsageRoutes } from './routes/usage.ts';
-import { createEnsureWebhook, registerWebhookRoutes } from './routes/webhooks.ts';
+import { registerWebhookRoutes } from './routes/webhooks.ts';
 
 export type ControlPlaneDeps = {
   database: Database;

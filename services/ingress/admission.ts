@@ -4,7 +4,7 @@ import type { RequestId } from '#contracts/ids';
 import { DEADLINE_MS_MAX } from '#contracts/subjects';
 import type { ProviderId } from '#contracts/vocabulary';
 import type { AdmissionLimits } from '#domain/admission-limits';
-import type { ApiKey } from '#domain/api-key';
+import type { ApiKey, ApiKeyScope } from '#domain/api-key';
 import { parseApiKeyText } from '#domain/api-key-text';
 import { readAttribution } from '#domain/attribution';
 import type { BudgetGate, BudgetHold } from '#domain/budget-gate';
@@ -88,7 +88,7 @@ const readTimeoutMs = (headers: IncomingHttpHeaders, defaultMs: number): number 
   return timeoutMs;
 };
 
-const readDropParams = (headers: IncomingHttpHeaders): boolean => {
+export const readDropParams = (headers: IncomingHttpHeaders): boolean => {
   const text = headers['x-flo2-drop-params'];
   if (text === undefined || text === 'false') return false;
   if (text === 'true') return true;
@@ -97,7 +97,10 @@ const readDropParams = (headers: IncomingHttpHeaders): boolean => {
   });
 };
 
-const pickHeaders = (headers: IncomingHttpHeaders, names: readonly string[]): Record<string, string> => {
+export const pickHeaders = (
+  headers: IncomingHttpHeaders,
+  names: readonly string[],
+): Record<string, string> => {
   const picked: Record<string, string> = {};
   for (const name of names) {
     const value = headers[name];
@@ -110,6 +113,7 @@ const pickHeaders = (headers: IncomingHttpHeaders, names: readonly string[]): Re
 export const authenticate = async (
   deps: Pick<AdmissionDeps, 'directory' | 'clock'>,
   headers: IncomingHttpHeaders,
+  scope: ApiKeyScope = 'inference',
 ): Promise<ApiKey> => {
   const keyText = parseApiKeyText(readCallerKey(headers));
   let apiKey: ApiKey | null;
@@ -127,8 +131,8 @@ export const authenticate = async (
   if (apiKey.expiresAtMs !== null && apiKey.expiresAtMs <= deps.clock.nowMs()) {
     throw new FloError('invalid_key', 'This API key has expired. Use one of your tenant’s current keys.');
   }
-  if (!apiKey.scopes.includes('inference')) {
-    throw new FloError('forbidden', 'This API key lacks the scope "inference".');
+  if (!apiKey.scopes.includes(scope)) {
+    throw new FloError('forbidden', `This API key lacks the scope "${scope}".`);
   }
   return apiKey;
 };

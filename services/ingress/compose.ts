@@ -1,21 +1,67 @@
 import { createConfigurationChanges } from '#nats/configuration-changes';
 import { provisionStreams } from '#nats/provision';
 import { createIdempotentRequests } from '#postgres/idempotent-requests';
+import { createWorkSignals } from '#nats/work-signals';
+import { createJobStore } from '#postgres/jobs';
+import { createPayloadSeal } from '#postgres/payload-seal';
 import { createTenantDirectory } from '#postgres/tenant-directory';
 import { openBudgetGate } from '#runtime/budget-gate';
 import { openNats, openPostgres, type ProcessContext } from '#runtime/connections';
 import { openPrices } from '#runtime/prices';
 import { openRateLimiter } from '#runtime/rate-limiter';
 import { createSystemMint, systemClock } from '#runtime/system';
+import { createEnsureWebhook } from '#runtime/ensure-webhook';
+import { createVault } from '#vault/vault';
+import { createWebhookEndpointStore } from '#postgres/webhook-endpoints';
 import type { IngressConfiguration } from './config.ts';
-import { createIngress } from './service.ts';
+import { createIngress, type IngressDeps } from './service.ts';
+import type { Database } from '#postgres/database';
+import type { NatsConnection } from '@nats-io/transport-node';
+import type { ConfigurationChanges } from '#domain/ports';
+import type { IdMint } from '#domain/mint-id';
 
 const POOL_MAX = 8;
 
 type Configuration = Pick<
   IngressConfiguration,
-  'databaseUrl' | 'natsUrl' | 'bodyLimitBytes' | 'requestTimeoutMs' | 'streamKeepAliveMs' | 'drainTimeoutMs'
+  | 'databaseUrl'
+  | 'natsUrl'
+  | 'masterKey'
+  | 'allowPrivateUpstreams'
+  | 'bodyLimitBytes'
+  | 'requestTimeoutMs'
+  | 'streamKeepAliveMs'
+  | 'jobResultSeconds'
+  | 'drainTimeoutMs'
 >;
+
+/** Null without the key under which payloads are sealed. */
+const composeWork = (
+  configuration: Configuration,
+  opened: {
+    database: Database;
+    connection: NatsConnection;
+    configurationChanges: ConfigurationChanges;
+    mint: IdMint;
+    context: ProcessContext;
+  },
+): IngressDeps['work'] => {
+  const { masterKey, allowPrivateUpstreams } = configuration;
+  const { database, connection, configurationChanges, mint, context } = opened;
+  if (masterKey === null) {
+    context.logger.warn({}, 'FLO2_MASTER_KEY is not set: this ingress takes on no jobs');
+    return null;
+  }
+  const vault = createVault({ masterKey });
+  const endpoints = createWebhookEndpointStore(database, vault);
+  return {
+    jobs: createJobStore(database),
+    seal: createPayloadSeal({ database, vault, changes: configurationChanges, clock: systemClock }),
+    signals: createWorkSignals(connection),
+    ensureWebhook: createEnsureWebhook({ endpoints, allowPrivateUpstreams, mint }),
+    resultSeconds: configuration.jobResultSeconds,
+  };
+};
 
 /** Opens what the ingress needs. */
 export const composeIngress = async (configuration: Configuration, context: ProcessContext) => {
@@ -40,6 +86,7 @@ export const composeIngress = async (configuration: Configuration, context: Proc
     clock: systemClock,
     mint,
     logger: context.logger,
+    work: composeWork(configuration, { database, connection, configurationChanges, mint, context }),
     bodyLimitBytes: configuration.bodyLimitBytes,
     defaultTimeoutMs: configuration.requestTimeoutMs,
     streamKeepAliveMs: configuration.streamKeepAliveMs,

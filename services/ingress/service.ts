@@ -24,11 +24,12 @@ import { readServerError } from '#web/server';
 import { admit, authenticate, type AdmissionDeps, type Incoming } from './admission.ts';
 import type { AnswerTarget } from './answer-target.ts';
 import { AnswerWriter } from './answer-writer.ts';
-import { cacheDirectory } from './directory-cache.ts';
+import { cacheDirectory } from '#domain/directory-cache';
 import { withQueryKey } from './gemini-address.ts';
 import { Idempotency } from './idempotency.ts';
 import { reserveRoom } from './interactive-room.ts';
 import { modelDialectOf, registerModelRoutes } from './models.ts';
+import { registerJobRoutes, type JobRouteDeps } from './jobs.ts';
 import { OPEN_REQUESTS_MAX, OpenRequests } from './open-requests.ts';
 import { bodyOf, INFERENCE_ROUTES, requestIdOf, takeRawBodies } from './routes.ts';
 
@@ -45,6 +46,8 @@ export type IngressDeps = {
   clock: Clock;
   mint: IdMint;
   logger: Logger;
+  /** What work needs that is not answered on its own connection; null where none is taken on. */
+  work: Omit<JobRouteDeps, 'admission' | 'bodyLimitBytes'> | null;
   bodyLimitBytes: number;
   defaultTimeoutMs: number;
   /** Silence in a stream after which its client is sent a comment. */
@@ -236,6 +239,10 @@ export const createIngress = (deps: IngressDeps): Ingress => {
             void serve(incoming, reply);
           });
         });
+      }
+      const { work } = deps;
+      if (work !== null) {
+        app.register(async (scope) => registerJobRoutes(scope, { ...work, admission, bodyLimitBytes }));
       }
       app.register(async (scope) => {
         scope.setErrorHandler((error: FastifyError, request, reply) =>

@@ -51,7 +51,7 @@ export type Rig = {
   close: () => Promise<string[]>;
 };
 
-const REPLICAS: Record<Role, number> = { control: 1, ingress: 2, worker: 2, metering: 2 };
+const REPLICAS: Record<Role, number> = { control: 1, ingress: 2, worker: 2, jobs: 2, metering: 2 };
 const DRAIN_TIMEOUT_MS = 8_000;
 /** A role that has nothing in hand stops well within it: two seconds are a pull that brings nothing. */
 const STOP_MS = 6_000;
@@ -125,9 +125,10 @@ export const startRig = async (
   const startRole = (role: Role): Promise<StartedProcess[]> =>
     Promise.all(Array.from({ length: REPLICAS[role] }, () => spawn(role)));
   const control = await startRole('control');
-  const [ingress, worker, metering] = await Promise.all([
+  const [ingress, worker, jobs, metering] = await Promise.all([
     startRole('ingress'),
     startRole('worker'),
+    startRole('jobs'),
     startRole('metering'),
   ]);
   const ledger = new Client({ connectionString: `${run.postgresUrl}/${name}` });
@@ -139,7 +140,7 @@ export const startRig = async (
     databaseUrl,
     natsUrl,
     environment,
-    roles: { control, ingress, worker, metering },
+    roles: { control, ingress, worker, jobs, metering },
     spawn,
     createTenant: async (tag, options = {}) => ({
       ...(await createTenant(

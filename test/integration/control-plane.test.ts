@@ -205,7 +205,7 @@ describe('API keys', () => {
       tenantId: tenant,
       team: 'payments',
       tags: { env: 'test' },
-      scopes: ['inference', 'usage:read'],
+      scopes: ['inference', 'batch', 'usage:read'],
       limits: { requestsPerMinute: 60 },
       expiresAtMs: Date.parse('2100-01-01T00:00:00Z'),
     });

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-export type RoleName = 'ingress' | 'worker' | 'metering' | 'control' | 'migrate' | 'all';
+export type RoleName = 'ingress' | 'worker' | 'jobs' | 'metering' | 'control' | 'migrate' | 'all';
 
 export type Exit = { code: number | null; signal: NodeJS.Signals | null };
 

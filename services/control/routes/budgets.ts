@@ -7,10 +7,9 @@ import { FloError } from '#domain/errors';
 import type { IdMint } from '#domain/mint-id';
 import { decodeUsd, encodeUsd } from '#domain/money';
 import type { Clock, ConfigurationChanges } from '#domain/ports';
-import type { TenantId } from '#contracts/ids';
-import type { WebhookTarget } from '#contracts/webhook';
 import type { BudgetStore, StoredBudget, WindowStanding } from '#postgres/budgets';
 import type { EnsuredWebhookEndpoint } from '#postgres/webhook-endpoints';
+import type { EnsureWebhook } from '#runtime/ensure-webhook';
 import { requireTenant } from '../authorization.ts';
 import { encodePage, readBody, readPage } from './page.ts';
 import type { Authorize } from './usage-authorization.ts';
@@ -23,9 +22,6 @@ export type BudgetRouteDependencies = {
   configurationChanges: ConfigurationChanges;
   ensureWebhook: EnsureWebhook;
 };
-
-/** Checks the address, and keeps it with its secret. */
-export type EnsureWebhook = (tenantId: TenantId, target: WebhookTarget) => Promise<EnsuredWebhookEndpoint>;
 
 /** Shown this once, where flo2 has made it. */
 const newSecret = (webhook: EnsuredWebhookEndpoint | null) =>

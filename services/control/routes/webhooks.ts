@@ -1,17 +1,14 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { TenantId } from '#contracts/ids';
-import { webhookTarget, type WebhookTarget } from '#contracts/webhook';
+import { webhookTarget } from '#contracts/webhook';
 import { FloError } from '#domain/errors';
-import type { IdMint } from '#domain/mint-id';
-import { checkPublicUrl } from '#http/address-guard';
 import type { StoredWebhookDelivery, WebhookDeliveries } from '#postgres/webhook-deliveries';
 import type {
   EnsuredWebhookEndpoint,
   StoredWebhookEndpoint,
   WebhookEndpointStore,
 } from '#postgres/webhook-endpoints';
-import { noTenant, requireTenant } from '../authorization.ts';
-import type { EnsureWebhook } from './budgets.ts';
+import type { EnsureWebhook } from '#runtime/ensure-webhook';
+import { requireTenant } from '../authorization.ts';
 import { encodePage, readBody, readPage } from './page.ts';
 import type { Authorize } from './usage-authorization.ts';
 
@@ -21,22 +18,6 @@ export type WebhookRouteDependencies = {
   deliveries: WebhookDeliveries;
   ensureWebhook: EnsureWebhook;
 };
-
-/** Rejects with `FloError` `invalid_request` for an address that flo2 may not call. */
-export const createEnsureWebhook =
-  (deps: { endpoints: WebhookEndpointStore; allowPrivateUpstreams: boolean; mint: IdMint }): EnsureWebhook =>
-  async (tenantId: TenantId, target: WebhookTarget) => {
-    try {
-      await checkPublicUrl(new URL(target.url), { allowPrivate: deps.allowPrivateUpstreams });
-    } catch (error) {
-      if (!(error instanceof FloError)) throw error;
-      const message = error.message.replace('base URL', 'URL');
-      throw new FloError(error.code, message, { param: 'webhook', cause: error });
-    }
-    const endpoint = await deps.endpoints.ensure(tenantId, target, deps.mint);
-    if (endpoint === null) throw noTenant(tenantId);
-    return endpoint;
-  };
 
 const encodeEndpoint = (endpoint: StoredWebhookEndpoint) => ({
   id: endpoint.id,

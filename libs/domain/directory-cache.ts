@@ -1,9 +1,9 @@
 import type { TenantId } from '#contracts/ids';
-import type { ApiKey } from '#domain/api-key';
-import { LoadingCache } from '#domain/loading-cache';
-import type { Clock, ConfigurationChanges, TenantDirectory } from '#domain/ports';
-import type { KeyModels } from '#domain/model-catalogue';
-import type { TenantRouting } from '#domain/tenant-routing';
+import type { ApiKey } from './api-key.ts';
+import { LoadingCache } from './loading-cache.ts';
+import type { Clock, ConfigurationChanges, TenantDirectory } from './ports.ts';
+import type { KeyModels } from './model-catalogue.ts';
+import type { TenantRouting } from './tenant-routing.ts';
 
 const KEYS_MAX = 50_000;
 const TENANTS_MAX = 10_000;

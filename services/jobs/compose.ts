@@ -1,0 +1,65 @@
+import { createAttemptEventPublisher } from '#nats/attempt-event-publisher';
+import { createConfigurationChanges } from '#nats/configuration-changes';
+import { createDispatchPublisher } from '#nats/dispatch-queue';
+import { provisionStreams } from '#nats/provision';
+import { openQueueDepths } from '#nats/queue-depth';
+import { openResultProgress, openWorkResultSource } from '#nats/work-results';
+import { createWorkSignals } from '#nats/work-signals';
+import { cacheDirectory } from '#domain/directory-cache';
+import { createLeases } from '#postgres/lease';
+import { createTenantDirectory } from '#postgres/tenant-directory';
+import { createWorkBacklog } from '#postgres/work-backlog';
+import { createWorkRecovery } from '#postgres/work-recovery';
+import { createWorkResults } from '#postgres/work-results';
+import { openBudgetGate } from '#runtime/budget-gate';
+import { openNats, openPostgres, type ProcessContext } from '#runtime/connections';
+import { openPrices } from '#runtime/prices';
+import { openRateLimiter } from '#runtime/rate-limiter';
+import type { Service } from '#runtime/service';
+import { createSystemMint, systemClock } from '#runtime/system';
+import type { JobsConfiguration } from './config.ts';
+import { createJobs } from './service.ts';
+
+const POOL_MAX = 6;
+
+/** Opens what the jobs role needs. */
+export const composeJobs = async (
+  configuration: Pick<JobsConfiguration, 'databaseUrl' | 'natsUrl'>,
+  context: ProcessContext,
+): Promise<Service> => {
+  const role = 'jobs';
+  const { logger } = context;
+  const database = await openPostgres(context, { url: configuration.databaseUrl, role, poolMax: POOL_MAX });
+  const connection = await openNats(context, { url: configuration.natsUrl, role });
+  await provisionStreams(connection);
+  const prices = await openPrices(context, database);
+  const configurationChanges = createConfigurationChanges(connection);
+  const mint = createSystemMint();
+  const { limiter } = await openRateLimiter(context, { connection, mint, role });
+  return createJobs({
+    leases: createLeases(database),
+    signals: createWorkSignals(connection),
+    feeder: {
+      backlog: createWorkBacklog(database),
+      directory: cacheDirectory(createTenantDirectory(database), configurationChanges, systemClock),
+      depths: await openQueueDepths(connection),
+      queue: createDispatchPublisher(connection),
+      budgets: await openBudgetGate(context, { role, database, prices, configurationChanges }),
+      limiter,
+      isListed: (provider, model) => prices.current().lists(provider, model, systemClock.nowMs()),
+      clock: systemClock,
+      random: Math.random,
+      logger,
+    },
+    results: createWorkResults(database),
+    source: await openWorkResultSource(connection, (reason) =>
+      logger.error({ reason }, 'a result was unreadable'),
+    ),
+    recovery: createWorkRecovery(database),
+    progress: await openResultProgress(connection),
+    events: createAttemptEventPublisher(connection, logger),
+    clock: systemClock,
+    mint,
+    logger,
+  });
+};

@@ -1,0 +1,12 @@
+import { required, type ConfigurationOf } from '#runtime/config';
+import { PROCESS_SETTINGS, SETTINGS } from '#runtime/settings';
+
+export const JOBS_SETTINGS = {
+  ...PROCESS_SETTINGS,
+  databaseUrl: required(SETTINGS.databaseUrl),
+  natsUrl: required(SETTINGS.natsUrl),
+  host: SETTINGS.host,
+  healthPort: SETTINGS.healthPort,
+};
+
+export type JobsConfiguration = ConfigurationOf<typeof JOBS_SETTINGS>;

@@ -1,0 +1,181 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { z } from 'zod';
+import { startStack, type Stack } from '#test/support/stack';
+import type { TestTenant } from '#test/support/flo2';
+
+const jobSchema = z.looseObject({
+  id: z.string(),
+  object: z.literal('job'),
+  status: z.string(),
+  request_id: z.string(),
+  attempts: z.number(),
+  metadata: z.record(z.string(), z.string()),
+  response: z.looseObject({ status_code: z.number(), body: z.looseObject({}) }).nullable(),
+  error: z.looseObject({ code: z.string() }).nullable(),
+  result_forgotten_at: z.string().nullable(),
+});
+type Job = z.infer<typeof jobSchema>;
+
+let stack: Stack;
+let tenant: TestTenant;
+
+beforeAll(async () => {
+  stack = await startStack();
+  tenant = await stack.createTenant();
+});
+afterAll(() => stack.close());
+
+const call = async (
+  method: 'GET' | 'POST',
+  path: string,
+  body?: object,
+  headers: Record<string, string> = {},
+  apiKey = tenant.apiKey,
+) => {
+  const answer = await fetch(`${stack.flo2.url}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json', ...headers },
+    ...(body !== undefined && { body: JSON.stringify(body) }),
+  });
+  return { status: answer.status, json: await answer.json() };
+};
+
+const chat = (text: string, model = 'openai/gpt-4o-mini') => ({
+  endpoint: '/v1/chat/completions',
+  body: { model, messages: [{ role: 'user', content: text }] },
+});
+
+const submit = async (body: object, headers?: Record<string, string>): Promise<Job> => {
+  const { status, json } = await call('POST', '/v1/jobs', body, headers);
+  expect(status, JSON.stringify(json)).toBe(202);
+  return jobSchema.parse(json);
+};
+
+const awaitEnd = async (id: string): Promise<Job> =>
+  jobSchema.parse((await call('GET', `/v1/jobs/${id}?wait=20`)).json);
+
+describe('a job', () => {
+  it('is taken on at once, answered later, and accounted to the lane of jobs', async () => {
+    const job = await submit({ ...chat('Say hello.'), metadata: { ticket: '7' } });
+    expect(job).toMatchObject({ status: 'queued', metadata: { ticket: '7' }, response: null });
+    const ended = await awaitEnd(job.id);
+    expect(ended).toMatchObject({ status: 'completed', attempts: 1, error: null });
+    expect(ended.response?.body).toMatchObject({ object: 'chat.completion' });
+    const [attempt] = await stack.attemptsOf(job.request_id, 1);
+    expect(attempt).toMatchObject({ outcome: 'succeeded', usage_source: 'provider' });
+    expect(attempt?.['lane'] ?? 'async').toBe('async');
+  });
+
+  it('may be in any dialect, and led to any provider', async () => {
+    const job = await submit({
+      endpoint: '/v1/messages',
+      body: { model: 'openai/gpt-4o-mini', max_tokens: 50, messages: [{ role: 'user', content: 'Hi.' }] },
+    });
+    const ended = await awaitEnd(job.id);
+    expect(ended.response?.body).toMatchObject({ type: 'message', role: 'assistant' });
+  });
+
+  it('fails with the provider’s own word where a repeat would not help', async () => {
+    const ended = await awaitEnd((await submit(chat('Hi.', 'openai/gpt-4o-mini-sim-error-400'))).id);
+    expect(ended).toMatchObject({ status: 'failed', response: null, error: { code: 'invalid_request' } });
+  });
+
+  it('waits and is repeated where the provider may be back', async () => {
+    const route = await stack.createTenant({
+      routes: {
+        safe: {
+          targets: [{ model: 'openai/gpt-4o-mini-sim-error-500' }, { model: 'anthropic/claude-haiku-4-5' }],
+        },
+      },
+    });
+    const { json } = await call('POST', '/v1/jobs', chat('Hi.', 'safe'), {}, route.apiKey);
+    const { json: ended } = await call(
+      'GET',
+      `/v1/jobs/${jobSchema.parse(json).id}?wait=20`,
+      undefined,
+      {},
+      route.apiKey,
+    );
+    expect(jobSchema.parse(ended)).toMatchObject({ status: 'completed', attempts: 2 });
+  });
+
+  it('is cancelled down to the provider while a call for it is under way', async () => {
+    const job = await submit(chat('Slow.', 'openai/gpt-4o-mini-sim-latency-20000'));
+    await vi.waitFor(
+      async () => {
+        const { json } = await call('GET', `/v1/jobs/${job.id}`);
+        expect(jobSchema.parse(json).status).toBe('in_progress');
+      },
+      { timeout: 10_000, interval: 50 },
+    );
+    const cancelled = await call('POST', `/v1/jobs/${job.id}/cancel`);
+    expect(cancelled.json).toMatchObject({ cancel_requested: true });
+    expect(await awaitEnd(job.id)).toMatchObject({ status: 'cancelled', error: { code: 'cancelled' } });
+  });
+
+  it('is one job however often it is sent with one key, and refuses another under it', async () => {
+    const headers = { 'idempotency-key': 'once' };
+    const first = await submit(chat('Only once.'), headers);
+    const again = await submit(chat('Only once.'), headers);
+    expect(again.id).toBe(first.id);
+    const other = await call('POST', '/v1/jobs', chat('Something else.'), headers);
+    expect(other.status).toBe(422);
+    expect(other.json).toMatchObject({ error: { code: 'idempotency_mismatch' } });
+  });
+
+  it('is forgotten once it was fetched, where its answer is not to be kept', async () => {
+    const job = await submit({ ...chat('Burn after reading.'), result_ttl: 0 });
+    const ended = await awaitEnd(job.id);
+    expect(ended.response).not.toBeNull();
+    const again = await awaitEnd(job.id);
+    expect(again).toMatchObject({ status: 'completed', response: null });
+    expect(again.result_forgotten_at).not.toBeNull();
+  });
+
+  it('is its tenant’s own', async () => {
+    const job = await submit(chat('Mine.'));
+    const other = await stack.createTenant();
+    const seen = await call('GET', `/v1/jobs/${job.id}`, undefined, {}, other.apiKey);
+    expect(seen.status).toBe(404);
+    const cancelled = await call('POST', `/v1/jobs/${job.id}/cancel`, undefined, {}, other.apiKey);
+    expect(cancelled.status).toBe(404);
+  });
+
+  it.each([
+    [{ endpoint: '/v1/nothing', body: {} }, 400, 'endpoint'],
+    [chat('Hi.', 'openai/unheard/of'), 202, null],
+    [chat('Hi.', 'nobody/has-this'), 404, 'body.model'],
+    [{ ...chat('Hi.'), body: { ...chat('Hi.').body, stream: true } }, 400, 'body.stream'],
+    [{ ...chat('Hi.'), deadline: '2020-01-01T00:00:00Z' }, 400, 'deadline'],
+    [{ ...chat('Hi.'), webhook: { url: 'ftp://example.com' } }, 400, 'webhook'],
+    [{ ...chat('Hi.'), surprise: 1 }, 400, 'surprise'],
+  ])('says what is wrong with %j', async (body, status, param) => {
+    const answer = await call('POST', '/v1/jobs', body);
+    expect(answer.status, JSON.stringify(answer.json)).toBe(status);
+    if (param !== null) {
+      const { error } = z.looseObject({ error: z.looseObject({ param: z.string() }) }).parse(answer.json);
+      expect(error.param.startsWith(param)).toBe(true);
+    }
+  });
+});
+
+it('lists jobs, the newest first, page by page', async () => {
+  const lister = await stack.createTenant();
+  const ids: string[] = [];
+  for (const text of ['one', 'two', 'three']) {
+    const { json } = await call('POST', '/v1/jobs', chat(text), {}, lister.apiKey);
+    ids.push(jobSchema.parse(json).id);
+  }
+  const page = z.object({
+    data: z.array(jobSchema),
+    has_more: z.boolean(),
+    next_cursor: z.string().nullable(),
+  });
+  const read = async (path: string) =>
+    page.parse(z.looseObject({}).parse((await call('GET', path, undefined, {}, lister.apiKey)).json));
+  const first = await read('/v1/jobs?limit=2');
+  expect(first.data.map(({ id }) => id)).toEqual([ids[2], ids[1]]);
+  const second = await read(`/v1/jobs?limit=2&cursor=${first.next_cursor}`);
+  expect(second.data.map(({ id }) => id)).toEqual([ids[0]]);
+  expect(second.has_more).toBe(false);
+});
