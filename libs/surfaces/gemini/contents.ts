@@ -12,7 +12,9 @@ import type {
   ToolResultPart,
   UserPart,
 } from '#contracts/inference';
+import type { Inexpressible } from '#domain/inexpressible';
 import {
+  findInexpressible,
   isObject,
   optional,
   readList,
@@ -88,7 +90,7 @@ const addPart = (parts: AssistantPart[], part: AssistantPart): void => {
   } else parts.push(part);
 };
 
-/** Only fields that say what a part is; `partMetadata` and `videoMetadata` say something about one. */
+/** What a part may be. */
 const KINDS = [
   'text',
   'inlineData',
@@ -101,14 +103,22 @@ const KINDS = [
   'toolResponse',
 ];
 
+/** What else is said of a part is the provider's alone. */
+const PART_FIELDS = new Set([...KINDS, 'thought', 'thoughtSignature']);
+
 const kindOf = (part: JsonObject, param: string): string =>
   KINDS.find((kind) => part[kind] !== undefined && part[kind] !== null) ??
   refuse(param, 'must hold text, inlineData, fileData, functionCall or functionResponse.');
 
 /** Reads a conversation in order: the API lets calls and their responses go without ids. */
 class ContentsReader {
+  readonly #inexpressible: Inexpressible;
   #calls = 0;
   readonly #unanswered: { id: string; name: string }[] = [];
+
+  constructor(inexpressible: Inexpressible) {
+    this.#inexpressible = inexpressible;
+  }
 
   readMessage(value: unknown, param: string): ChatMessage {
     const content = readApiMessage(value, param);
@@ -117,6 +127,10 @@ class ContentsReader {
       part: readApiMessage(part, `${param}.parts.${index}`),
       at: `${param}.parts.${index}`,
     }));
+    for (const { part, at } of parts) {
+      const translated = { expressible: PART_FIELDS, changesNothing: {}, prefix: `${at}.` };
+      findInexpressible(part, translated, this.#inexpressible);
+    }
     if (role === 'model') {
       const said: AssistantPart[] = [];
       for (const { part, at } of parts) {
@@ -205,8 +219,8 @@ const readAttachment = (value: unknown, param: string): ImagePart | DocumentPart
   return media.type === 'audio' ? refuse(param, `must be an image or a document ${ELSEWHERE}`) : media;
 };
 
-export const readContents = (value: unknown, param: string): ChatMessage[] => {
-  const reader = new ContentsReader();
+export const readContents = (value: unknown, param: string, inexpressible: Inexpressible): ChatMessage[] => {
+  const reader = new ContentsReader(inexpressible);
   return readList(value, param).map((content, index) => reader.readMessage(content, `${param}.${index}`));
 };
 

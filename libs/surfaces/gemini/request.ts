@@ -96,7 +96,7 @@ export const decodeContentsRequest = (
   return {
     stream,
     system: optional(body, 'systemInstruction', readTextContent) ?? [],
-    messages: readContents(body['contents'], 'contents'),
+    messages: readContents(body['contents'], 'contents', inexpressible),
     ...readToolUse(body, inexpressible),
     ...readGenerationConfig(body, inexpressible),
     ...given({ serviceTier: readServiceTier(body) }),

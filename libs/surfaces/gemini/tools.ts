@@ -1,6 +1,7 @@
 import type { ChatRequest, ToolChoice, ToolDefinition } from '#contracts/inference';
 import type { Inexpressible } from '#domain/inexpressible';
 import {
+  findInexpressible,
   given,
   optional,
   readList,
@@ -15,12 +16,19 @@ import { readApiSchema } from './schema.ts';
 
 const NO_PARAMETERS = { type: 'object', properties: {} };
 
+const FUNCTION_FIELDS = new Set(['name', 'description', 'parameters', 'parametersJsonSchema']);
+
+const CHANGES_NOTHING = {
+  behavior: (value: unknown): boolean => value === 'BLOCKING' || value === 'UNSPECIFIED',
+  // What a function answers with is no bound on what the model may ask of it.
+  response: () => true,
+  responseJsonSchema: () => true,
+};
+
 const readDeclaration = (value: unknown, param: string, inexpressible: Inexpressible): ToolDefinition => {
   const declaration = readApiMessage(value, param);
-  const behavior = declaration['behavior'];
-  if (behavior !== undefined && behavior !== 'BLOCKING' && behavior !== 'UNSPECIFIED') {
-    inexpressible.param(`${param}.behavior`);
-  }
+  const translated = { expressible: FUNCTION_FIELDS, changesNothing: CHANGES_NOTHING, prefix: `${param}.` };
+  findInexpressible(declaration, translated, inexpressible);
   return given({
     name: readText(declaration['name'], `${param}.name`),
     description: optional(declaration, 'description', readText, `${param}.`),

@@ -38,7 +38,9 @@ const readPart = (value: unknown, param: string): ContentPart => {
         ...readCacheControl(part, param),
       };
     case 'image_url': {
-      const image = readObject(part['image_url'], `${param}.image_url`);
+      // Mistral takes the URL alone, too.
+      const alone = part['image_url'];
+      const image = typeof alone === 'string' ? { url: alone } : readObject(alone, `${param}.image_url`);
       const url = readText(image['url'], `${param}.image_url.url`);
       return {
         ...readImage(url, image['detail'], `${param}.image_url.url`),
@@ -92,7 +94,9 @@ const sealOfCall = (call: JsonObject): Pick<ToolCallPart, 'seal'> => {
 
 const readToolCall = (value: unknown, param: string): ToolCallPart => {
   const call = readObject(value, param);
-  if (call['type'] !== 'function') refuse(`${param}.type`, `must be "function" ${ELSEWHERE}`);
+  if ((call['type'] ?? 'function') !== 'function') {
+    refuse(`${param}.type`, `must be "function" ${ELSEWHERE}`);
+  }
   const fn = readObject(call['function'], `${param}.function`);
   return {
     type: 'tool_call',
@@ -148,7 +152,11 @@ const EXPRESSIBLE = new Set([
 ]);
 
 /** What an answer tells of itself has been said when it comes back. */
-const CHANGES_NOTHING = { annotations: () => true, id: () => true };
+const CHANGES_NOTHING = {
+  annotations: () => true,
+  id: () => true,
+  prefix: (value: unknown) => value === false,
+};
 
 type Decoded = { system: TextPart[]; messages: ChatMessage[] };
 

@@ -247,6 +247,12 @@ describe('a chat completion request for another dialect', () => {
     [{ top_logprobs: 3 }, 'top_logprobs'],
     [{ logit_bias: { 5: 1 } }, 'logit_bias'],
     [{ functions: [] }, 'functions'],
+    [{ safe_prompt: true }, 'safe_prompt'],
+    [{ messages: [USER, { role: 'assistant', content: 'x', prefix: true }] }, 'messages.1.prefix'],
+    [
+      { tools: [{ type: 'function', function: { name: 'f', unheard_of: 1 } }] },
+      'tools.0.function.unheard_of',
+    ],
     [{ service_tier: 'scale' }, 'service_tier'],
     [{ reasoning_effort: 'utmost' }, 'reasoning_effort'],
     [{ messages: [{ ...USER, name: 'Ada' }] }, 'messages.0.name'],

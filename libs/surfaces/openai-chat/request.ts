@@ -14,6 +14,7 @@ import {
   readModel,
   readNumber,
   readObject,
+  readOneOf,
   readPositiveInteger,
   readText,
   readTexts,
@@ -63,7 +64,7 @@ const readTool = (value: unknown, param: string, inexpressible: Inexpressible): 
     return [];
   }
   const fn = readObject(tool['function'], `${param}.function`);
-  return [{ ...readFunctionTool(fn, `${param}.function.`), ...readCacheControl(tool, param) }];
+  return [{ ...readFunctionTool(fn, `${param}.function.`, inexpressible), ...readCacheControl(tool, param) }];
 };
 
 /** `{type: "function", function: {name}}`. */
@@ -86,6 +87,8 @@ const readToolUse = (
   if (choice === 'auto' || choice === 'none' || choice === 'required') {
     return { tools, toolChoice: { type: choice } };
   }
+  // Mistral's word for it.
+  if (choice === 'any') return { tools, toolChoice: { type: 'required' } };
   const object = readObject(choice, 'tool_choice');
   if (object['type'] !== 'allowed_tools') {
     const toolChoice: ToolChoice = { type: 'tool', name: readNamedFunction(choice, 'tool_choice') };
@@ -126,11 +129,19 @@ const readReasoningBudget = (value: unknown, param: string): Reasoning => {
   });
 };
 
-/** By OpenAI's word, or by OpenRouter's object. */
+const readReasoningFormat = readOneOf(['parsed', 'hidden']);
+
+/** By OpenAI's word, by OpenRouter's object, or by Groq's options. */
 const readReasoning = (body: JsonObject): Reasoning | undefined => {
   const effort = optional(body, 'reasoning_effort', readEffort);
+  const format = optional(body, 'reasoning_format', readReasoningFormat);
   const asked = optional(body, 'reasoning', readReasoningBudget);
-  return effort === undefined ? asked : { ...asked, effort };
+  const shown =
+    optional(body, 'include_reasoning', readBoolean) ??
+    (format === undefined ? undefined : format === 'parsed');
+  return asked === undefined && effort === undefined && shown === undefined
+    ? undefined
+    : { ...asked, ...given({ effort, shown }) };
 };
 
 const readStop = (value: unknown, param: string): string[] =>
@@ -147,6 +158,8 @@ const EXPRESSIBLE: ReadonlySet<string> = new Set([
   'parallel_tool_calls',
   'response_format',
   'reasoning_effort',
+  'reasoning_format',
+  'include_reasoning',
   'reasoning',
   'max_tokens',
   'max_completion_tokens',
@@ -156,6 +169,7 @@ const EXPRESSIBLE: ReadonlySet<string> = new Set([
   'frequency_penalty',
   'presence_penalty',
   'seed',
+  'random_seed',
   'logprobs',
   'top_logprobs',
   'verbosity',
@@ -174,6 +188,7 @@ const CHANGES_NOTHING: Readonly<Record<string, (value: unknown) => boolean>> = {
   prompt_cache_retention: always,
   prompt_cache_options: always,
   safety_identifier: always,
+  safe_prompt: (value) => value === false,
   n: (value) => value === 1,
   modalities: (value) => JSON.stringify(value) === '["text"]',
   logit_bias: (value) => isObject(value) && Object.keys(value).length === 0,
@@ -207,7 +222,8 @@ export const decodeOpenaiRequest = ({ body: value, stream, inexpressible }: Deco
       topK: optional(body, 'top_k', readPositiveInteger),
       frequencyPenalty: readPenalty(body, 'frequency_penalty'),
       presencePenalty: readPenalty(body, 'presence_penalty'),
-      seed: optional(body, 'seed', readInteger),
+      // Mistral has a name of its own for it.
+      seed: optional(body, 'seed', readInteger) ?? optional(body, 'random_seed', readInteger),
       logprobs: readLogprobs(body),
       verbosity: readVerbosity(body),
       serviceTier: readServiceTier(body, inexpressible),

@@ -8,7 +8,16 @@ import type {
   ToolResultPart,
   UserPart,
 } from '#contracts/inference';
-import { optional, readList, readObject, readText, refuse, type JsonObject } from '../field-reader.ts';
+import type { Inexpressible } from '#domain/inexpressible';
+import {
+  findInexpressible,
+  optional,
+  readList,
+  readObject,
+  readText,
+  refuse,
+  type JsonObject,
+} from '../field-reader.ts';
 import { readFile, readImage, readInputAudio } from '../openai/media.ts';
 import { unwrapSeal } from '../seal-text.ts';
 
@@ -79,15 +88,38 @@ const readToolOutput = (value: unknown, param: string): (TextPart | ImagePart | 
     part.type === 'audio' ? refuse(`${param}.${index}.type`, 'must be a text, an image or a file.') : part,
   );
 
+/** Fields of items that are read; `status` and `phase` have been said in the answer they come from. */
+const ITEM_FIELDS = new Set([
+  'type',
+  'id',
+  'role',
+  'content',
+  'status',
+  'phase',
+  'summary',
+  'encrypted_content',
+  'call_id',
+  'name',
+  'arguments',
+  'output',
+]);
+
 /** Reads items in order: what the model gave piece by piece is one message of its. */
 class InputReader {
   readonly system: TextPart[] = [];
   readonly messages: ChatMessage[] = [];
   /** Seals of calls that are still to come; the dialect has no place for them beside a call. */
   readonly #callSeals = new Map<string, Seal>();
+  readonly #inexpressible: Inexpressible;
+
+  constructor(inexpressible: Inexpressible) {
+    this.#inexpressible = inexpressible;
+  }
 
   read(value: unknown, param: string): void {
     const item = readObject(value, param);
+    const translated = { expressible: ITEM_FIELDS, changesNothing: {}, prefix: `${param}.` };
+    findInexpressible(item, translated, this.#inexpressible);
     switch (item['type'] ?? 'message') {
       case 'message':
         return this.#readMessage(item, param);
@@ -175,11 +207,14 @@ class InputReader {
 }
 
 /** A text alone stands for one message of the user. */
-export const readInput = (value: unknown): { system: TextPart[]; messages: ChatMessage[] } => {
+export const readInput = (
+  value: unknown,
+  inexpressible: Inexpressible,
+): { system: TextPart[]; messages: ChatMessage[] } => {
   if (typeof value === 'string') {
     return { system: [], messages: [{ role: 'user', content: [{ type: 'text', text: value }] }] };
   }
-  const reader = new InputReader();
+  const reader = new InputReader(inexpressible);
   readList(value, 'input').forEach((item, index) => reader.read(item, `input.${index}`));
   const { system, messages } = reader;
   if (messages.length === 0) refuse('input', 'must hold a message of the user.');

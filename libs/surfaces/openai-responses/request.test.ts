@@ -216,6 +216,8 @@ describe('a request in canonical form', () => {
     ['include', { include: ['web_search_call.action.sources'] }],
     ['service_tier', { service_tier: 'scale' }],
     ['moderation', { moderation: {} }],
+    ['input.0.unheard_of', { input: [{ role: 'user', content: 'x', unheard_of: 1 }] }],
+    ['tools.0.defer_loading', { tools: [{ type: 'function', name: 'f', defer_loading: true }] }],
     ['unheard_of', { unheard_of: 1 }],
   ])('names %s, which no other provider knows, or drops it where that is asked for', (param, changes) => {
     expect(paramOf(() => decode({ ...BODY, ...changes }))).toBe(param);

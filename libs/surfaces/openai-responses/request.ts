@@ -72,7 +72,7 @@ const refuseKept = (body: JsonObject): void => {
 
 const readTool = (value: unknown, param: string, inexpressible: Inexpressible): ToolDefinition[] => {
   const tool = readObject(value, param);
-  if (tool['type'] === 'function') return [readFunctionTool(tool, `${param}.`)];
+  if (tool['type'] === 'function') return [readFunctionTool(tool, `${param}.`, inexpressible)];
   // Everything else runs on the provider's side, and is the provider's alone.
   inexpressible.param(param);
   return [];
@@ -175,7 +175,7 @@ export const decodeResponsesRequest = ({ body: value, stream, inexpressible }: D
   if (include.some((name) => !INCLUDED_ANYWAY.has(name))) inexpressible.param('include');
   const text = optional(body, 'text', readObject) ?? {};
   const instructions = optional(body, 'instructions', readText) ?? '';
-  const { system, messages } = readInput(body['input']);
+  const { system, messages } = readInput(body['input'], inexpressible);
   return {
     stream,
     system: [...(instructions === '' ? [] : [{ type: 'text' as const, text: instructions }]), ...system],

@@ -9,6 +9,7 @@ import {
 } from '#contracts/inference';
 import type { Inexpressible } from '#domain/inexpressible';
 import {
+  findInexpressible,
   given,
   optional,
   readBoolean,
@@ -34,6 +35,8 @@ export const readVerbosity = (object: JsonObject, prefix = ''): ChatRequest['ver
 const TIERS: Readonly<Record<string, ChatRequest['serviceTier']>> = {
   auto: undefined,
   default: 'standard',
+  // Groq's word for it.
+  on_demand: 'standard',
   flex: 'flex',
   priority: 'priority',
 };
@@ -77,14 +80,22 @@ export const readFormatType = (format: JsonObject, param: string): 'text' | 'jso
 
 const NO_PARAMETERS = { type: 'object', properties: {} };
 
+const FUNCTION_FIELDS = new Set(['type', 'name', 'description', 'parameters', 'strict', 'cache_control']);
+
 /** A function stands beside the tool's type in one endpoint and below it in the other. */
-export const readFunctionTool = (fn: JsonObject, prefix: string): ToolDefinition =>
-  given({
+export const readFunctionTool = (
+  fn: JsonObject,
+  prefix: string,
+  inexpressible: Inexpressible,
+): ToolDefinition => {
+  findInexpressible(fn, { expressible: FUNCTION_FIELDS, changesNothing: {}, prefix }, inexpressible);
+  return given({
     name: readText(fn['name'], `${prefix}name`),
     description: optional(fn, 'description', readText, prefix),
     inputSchema: optional(fn, 'parameters', readSchema, prefix) ?? NO_PARAMETERS,
     strict: optional(fn, 'strict', readBoolean, prefix),
   });
+};
 
 /** A choice among some of the tools is the same choice among these alone. */
 export const narrowTools = (
