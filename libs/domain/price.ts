@@ -51,7 +51,12 @@ export type Pricing = { tier: string } & (
 );
 
 /** Takes units of a rule's volume in a period that began then; returns how many were taken before. */
-export type TakeVolume = (rule: NegotiatedRate, periodStartMs: number, quantity: bigint) => bigint;
+export type TakeVolume = (
+  rule: NegotiatedRate,
+  periodStartMs: number,
+  quantity: bigint,
+  component: string,
+) => bigint;
 
 /** What holds beside the price book. */
 export type Agreements = { rates: NegotiatedRates; takeVolume: TakeVolume };
@@ -151,7 +156,7 @@ class Pricer {
           ? list === null
             ? null
             : [{ quantity: units, ratePicoUsd: list, volumeFrom: null }]
-          : negotiatedParts(rule, units, this.#takeVolume(rule, units), list);
+          : negotiatedParts(rule, units, this.#takeVolume(rule, units, component), list);
       if (negotiated === null) return null;
       for (const part of negotiated) {
         const listRate = { ratePicoUsd: list ?? part.ratePicoUsd, priceId: price?.id ?? null };
@@ -161,10 +166,10 @@ class Pricer {
     return charges;
   }
 
-  #takeVolume(rule: NegotiatedRate, quantity: bigint): bigint {
+  #takeVolume(rule: NegotiatedRate, quantity: bigint, component: string): bigint {
     if (rule.volumeTiers.length === 0) return 0n;
     const startMs = volumePeriodStartMs(rule, this.#event.startedAtMs);
-    return this.#agreements?.takeVolume(rule, startMs, quantity) ?? 0n;
+    return this.#agreements?.takeVolume(rule, startMs, quantity, component) ?? 0n;
   }
 }
 

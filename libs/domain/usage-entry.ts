@@ -1,6 +1,5 @@
 import type { AttemptEvent } from '#contracts/attempt-event';
 import { TOKEN_CLASSES, type TokenClass } from '#contracts/usage';
-import type { Pricing } from './price.ts';
 
 /** What usage is summed by. A tag or an end user has too many values to keep sums for each. */
 export const ENTRY_DIMENSIONS = [
@@ -48,13 +47,21 @@ export type UsageEntry = {
 const isEstimate = (event: AttemptEvent): boolean =>
   event.usage.source === 'estimated' || event.usage.source === 'provider_partial';
 
+/** How an attempt is priced, as far as the sums go. */
+export type PricedState = {
+  tier: string;
+  kind: string;
+  costPicoUsd: bigint | null;
+  listCostPicoUsd: bigint | null;
+};
+
 const flag = (value: boolean): bigint => (value ? 1n : 0n);
 
 /**
  * What one recorded attempt adds to every sum. A request is counted where its first attempt is, so that
  * requests add up over any grouping as exactly as money does.
  */
-export const usageEntryOf = (event: AttemptEvent, pricing: Pricing): UsageEntry => {
+export const usageEntryOf = (event: AttemptEvent, pricing: PricedState): UsageEntry => {
   const { tokens, reasoning } = event.usage;
   const cost = pricing.costPicoUsd ?? 0n;
   const listCost = pricing.listCostPicoUsd ?? 0n;

@@ -1,6 +1,9 @@
 import type { PoolClient } from 'pg';
+import type { AttemptEvent } from '#contracts/attempt-event';
 import { alertsReached, BUDGET_ALERT_TYPE, budgetAlertData } from '#domain/budget-alert';
 import {
+  admittedAtMsOf,
+  coversEvent,
   settlementOf,
   type RecordedBefore,
   type SettledEvent,
@@ -186,4 +189,28 @@ export const settleBudgets = async (
   ]);
   if (changes.length === 0) return;
   await giveAlerts(client, await applyChanges(client, changes), budgets);
+};
+
+/** Changes what recorded attempts have spent of their tenants' budgets, in the transaction that re-prices them. */
+export const adjustBudgets = async (
+  client: PoolClient,
+  adjustments: readonly { event: AttemptEvent; deltaPicoUsd: bigint }[],
+): Promise<void> => {
+  const changed = adjustments.filter(({ deltaPicoUsd }) => deltaPicoUsd !== 0n);
+  if (changed.length === 0) return;
+  const budgets = await loadBudgetsOf(client, [...new Set(changed.map(({ event }) => event.tenantId))]);
+  const changes = changed.flatMap(({ event, deltaPicoUsd }) =>
+    budgets
+      .filter((budget) => budget.tenantId === event.tenantId && coversEvent(budget, event))
+      .map((budget) => ({
+        budgetId: budget.id,
+        tenantId: event.tenantId,
+        windowStartMs: windowClock.at(budget, admittedAtMsOf(event)).startMs,
+        spentPicoUsd: deltaPicoUsd,
+        uncertainPicoUsd: 0n,
+        releasedPicoUsd: 0n,
+      })),
+  );
+  if (changes.length === 0) return;
+  await giveAlerts(client, await applyChanges(client, mergeChanges(changes)), budgets);
 };

@@ -1,5 +1,6 @@
 import type { PoolClient } from 'pg';
 import type { PricedEvent, QuarantinedEvent } from '#domain/ports';
+import type { Database } from './database.ts';
 import { storableText } from './storable-text.ts';
 
 /** Keeps what cannot enter the ledger; the same message comes in once. */
@@ -30,3 +31,41 @@ export const quarantinedOf = (row: PricedEvent, reason: string): QuarantinedEven
   attemptId: row.event.attemptId,
   reason,
 });
+
+export type KeptEvent = Omit<QuarantinedEvent, 'stream'> & { receivedAt: Date };
+
+/** Where a page ends. */
+export type QuarantinePosition = { receivedAt: string; streamSequence: string; payloadHash: string };
+
+/** Newest first. */
+export const listQuarantined = async (
+  database: Database,
+  page: { limit: number; after: QuarantinePosition | null },
+): Promise<(KeptEvent & { position: QuarantinePosition })[]> => {
+  const { after } = page;
+  const found = await database.pool.query<{
+    streamSequence: string;
+    payloadHash: string;
+    payload: string;
+    attemptId: string | null;
+    reason: string;
+    receivedAt: Date;
+    receivedText: string;
+  }>(
+    `select stream_sequence as "streamSequence", payload_hash as "payloadHash", payload,
+            attempt_id as "attemptId", reason, received_at as "receivedAt", received_at::text as "receivedText"
+     from event_quarantine
+     where $1::text is null or (received_at, stream_sequence, payload_hash) < ($1::timestamptz, $2::bigint, $3)
+     order by received_at desc, stream_sequence desc, payload_hash desc limit $4`,
+    [after?.receivedAt ?? null, after?.streamSequence ?? null, after?.payloadHash ?? null, page.limit],
+  );
+  return found.rows.map(({ receivedText, ...row }) => ({
+    ...row,
+    streamSequence: BigInt(row.streamSequence),
+    position: {
+      receivedAt: receivedText,
+      streamSequence: row.streamSequence,
+      payloadHash: row.payloadHash,
+    },
+  }));
+};

@@ -8,6 +8,7 @@ import type { DeadLetterStore } from '#nats/dead-letter-store';
 import { createApiKeyStore } from '#postgres/api-keys';
 import { createBudgetStore } from '#postgres/budgets';
 import type { Database } from '#postgres/database';
+import { listQuarantined } from '#postgres/event-quarantine';
 import { createNegotiatedRateStore } from '#postgres/negotiated-rates';
 import { createModelListStore } from '#postgres/model-lists';
 import { listPrices } from '#postgres/price-book';
@@ -15,7 +16,10 @@ import { createPriceProposals } from '#postgres/price-proposals';
 import { createProviderCredentials } from '#postgres/provider-credentials';
 import { createProviderKeyStore } from '#postgres/provider-keys';
 import { loadRequestUsage } from '#postgres/request-usage';
+import { createRepricings } from '#postgres/repricing';
+import { createRollupVerifier } from '#postgres/rollup-verifier';
 import { createRouteStore } from '#postgres/routes';
+import { listStreamGaps } from '#postgres/stream-gaps';
 import { createTenantDirectory } from '#postgres/tenant-directory';
 import { createTenantStore } from '#postgres/tenants';
 import { listUnpricedUsage } from '#postgres/unpriced-usage';
@@ -31,6 +35,7 @@ import type { ModelLists } from './model-lists.ts';
 import { registerApiKeyRoutes } from './routes/api-keys.ts';
 import { registerBudgetRoutes } from './routes/budgets.ts';
 import { registerDeadLetterRoutes } from './routes/dead-letters.ts';
+import { registerLedgerRoutes } from './routes/ledger.ts';
 import { registerNegotiatedRateRoutes } from './routes/negotiated-rates.ts';
 import { registerPriceProposalRoutes } from './routes/price-proposals.ts';
 import { registerPriceRoutes } from './routes/prices.ts';
@@ -138,6 +143,14 @@ const registerRoutes = (app: FastifyInstance, deps: ControlPlaneDeps): void => {
     mint,
     rates: createNegotiatedRateStore(database),
     providerKeys,
+  });
+  registerLedgerRoutes(app, {
+    authorize,
+    mint,
+    repricings: createRepricings(database),
+    verifier: createRollupVerifier(database),
+    listGaps: () => listStreamGaps(database),
+    listQuarantined: (page) => listQuarantined(database, page),
   });
   registerPriceProposalRoutes(app, {
     authorize,

@@ -5,7 +5,6 @@ import { openRecordedEvents } from '#nats/recorded-events';
 import { expireLeases } from '#postgres/budget-leases';
 import type { Database } from '#postgres/database';
 import { createLedger } from '#postgres/ledger';
-import { createLedgerUpkeep } from '#postgres/ledger-upkeep';
 import { createWebhookDeliveries } from '#postgres/webhook-deliveries';
 import { openNats, openPostgres, type ProcessContext } from '#runtime/connections';
 import { openPriceTerms } from '#runtime/price-terms';
@@ -15,30 +14,15 @@ import { createVault } from '#vault/vault';
 import type { MeteringConfiguration } from './config.ts';
 import { createLeaseExpiry } from './lease-expiry.ts';
 import { createMetering } from './service.ts';
-import { createUpkeep, type Chore } from './upkeep.ts';
+import { ledgerChores } from './ledger-chores.ts';
+import { createUpkeep } from './upkeep.ts';
 
 const POOL_MAX = 4;
-const HOUR_MS = 3_600_000;
 
 type Configuration = Pick<
   MeteringConfiguration,
   'databaseUrl' | 'natsUrl' | 'masterKey' | 'allowPrivateUpstreams' | 'ledgerRetentionMonths'
 >;
-
-/** What keeps the ledger going beside the recording. */
-const choresOf = (database: Database, { ledgerRetentionMonths }: Configuration): Chore[] => {
-  const upkeep = createLedgerUpkeep(database);
-  return [
-    {
-      name: 'months',
-      everyMs: HOUR_MS,
-      run: async () => {
-        await upkeep.prepareMonths();
-        if (ledgerRetentionMonths > 0) await upkeep.dropOldMonths(ledgerRetentionMonths);
-      },
-    },
-  ];
-};
 
 /** The sender of webhooks, where this process may open their secrets. */
 const composeWebhooks = async (
@@ -71,13 +55,14 @@ export const composeMetering = async (
     expire: (recordedUpToMs) => expireLeases(database, recordedUpToMs),
     logger,
   });
+  const prices = await openPriceTerms(context, database);
   const metering = createMetering({
     source: await openAttemptEventSource(connection),
     ledger: createLedger(database),
-    prices: await openPriceTerms(context, database),
+    prices,
     logger,
   });
   const webhooks = await composeWebhooks(configuration, database, context);
-  const upkeep = createUpkeep(choresOf(database, configuration), logger);
+  const upkeep = createUpkeep(ledgerChores({ ...configuration, database, prices, logger }), logger);
   return combineServices(role, [metering, leases, upkeep, ...webhooks]);
 };
