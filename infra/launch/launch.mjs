@@ -3,7 +3,7 @@
  * runs the asked for command on the project's own Node. Plain JavaScript without dependencies, since on a
  * fresh clone there is nothing else.
  *
- *     node infra/launch/launch.mjs start|bench|faults|test|check|<program of a dependency> [arguments…]
+ *     node infra/launch/launch.mjs start|bench|faults|fuzz|test|check|<program of a dependency> [arguments…]
  */
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,6 +18,7 @@ const SCRIPTS = {
   start: 'services/all/main.ts',
   bench: 'test/bench/main.ts',
   faults: 'test/faults/main.ts',
+  fuzz: 'test/fuzz/main.ts',
 };
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -28,7 +29,8 @@ const main = async ([command, ...args]) => {
   if (Number(process.versions.node.split('.')[0]) < HOST_NODE_MAJOR_MIN) {
     throw new Error(`Node ${process.version} is too old: install Node ${HOST_NODE_MAJOR_MIN} or newer.`);
   }
-  if (command === undefined) throw new Error('Say what to launch: start, test, check, bench or faults.');
+  if (command === undefined)
+    throw new Error('Say what to launch: start, test, check, bench, faults or fuzz.');
   await ensureInstalled(root, { withDevelopment: command !== 'start' });
   const node = await findProjectNode(root);
 

@@ -2,6 +2,7 @@
 import { Client } from 'pg';
 import { vi } from 'vitest';
 import { z } from 'zod';
+import { TOKEN_CLASSES } from '#contracts/usage';
 import { startSimulator, type Simulator } from '#test/simulators/simulator';
 import {
   startAll,
@@ -31,8 +32,12 @@ export type LedgerAttempt = z.infer<typeof attempt>;
 const requestUsage = z.looseObject({ attempts: z.array(attempt) });
 
 /** Counts as the simulator's log and the ledger both have them: a class that is not there is a zero. */
-export const countedTokens = (tokens: Readonly<Record<string, number | undefined>> | undefined) =>
-  Object.fromEntries(Object.entries(tokens ?? {}).filter(([, count]) => count !== 0));
+export const countedTokens = (
+  tokens: Readonly<Record<string, number | undefined>> | undefined,
+): Record<string, number> =>
+  Object.fromEntries(
+    Object.entries(tokens ?? {}).filter((entry): entry is [string, number] => (entry[1] ?? 0) !== 0),
+  );
 
 export type Stack = {
   flo2: RunningFlo2;
@@ -44,6 +49,8 @@ export type Stack = {
   attemptsOf: (requestId: string, count: number) => Promise<LedgerAttempt[]>;
   /** What the ledger says of one attempt; a client that left has no request id to ask by. */
   ledgerOutcomes: (attemptId: string) => Promise<{ rows: { outcome: string }[] }>;
+  /** What the ledger counted for these attempts, as `countedTokens` gives it, by attempt id; those it has. */
+  ledgerTokens: (attemptIds: readonly string[]) => Promise<Record<string, Record<string, number>>>;
   close: () => Promise<void>;
 };
 
@@ -83,6 +90,28 @@ export const startStack = async (configuration?: StartOptions['configuration']):
       await client.connect();
       try {
         return await client.query('select outcome from usage_event where attempt_id = $1', [attemptId]);
+      } finally {
+        await client.end();
+      }
+    },
+    ledgerTokens: async (attemptIds) => {
+      const client = new Client({ connectionString: database.url });
+      await client.connect();
+      try {
+        const columns = [...TOKEN_CLASSES, 'reasoning'].map((name) => `'${name}', ${name}_tokens`);
+        const { rows } = await client.query<{ id: string; tokens: Record<string, number | null> }>(
+          `select attempt_id as id, json_build_object(${columns.join(', ')}) as tokens
+           from usage_event where attempt_id = any($1)`,
+          [attemptIds],
+        );
+        return Object.fromEntries(
+          rows.map(({ id, tokens }) => [
+            id,
+            countedTokens(
+              Object.fromEntries(Object.entries(tokens).map(([name, count]) => [name, count ?? 0])),
+            ),
+          ]),
+        );
       } finally {
         await client.end();
       }

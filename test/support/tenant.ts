@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { simulatedBaseUrl, simulatedSecret, type SimulatedProviderId } from '#test/simulators/base-urls';
-import type { ProviderId } from '#contracts/vocabulary';
+import type { CompatibleDialect, ProviderId } from '#contracts/vocabulary';
 
 export type TestProviderKey = {
   provider: ProviderId;
-  /** Which simulated server it leads to. @default the provider's own */
-  simulated?: SimulatedProviderId;
+  /** Which compatible server it leads to; the simulated one of that name. */
+  dialect?: Exclude<CompatibleDialect, 'openai'>;
   /** @default the provider's name, with a number where there are several */
   name?: string;
   /** @default a fresh one that the simulators take */
@@ -64,13 +64,14 @@ export const callControl = async (
 
 const encodeProviderKey = (key: TestProviderKey, index: number, simulatorUrl: string) => {
   const random = randomBytes(12).toString('hex');
-  const simulated = key.simulated ?? key.provider;
+  const simulated: SimulatedProviderId = key.dialect ?? key.provider;
   return {
     provider: key.provider,
     name: key.name ?? (index === 0 ? key.provider : `${key.provider} ${index}`),
     secret: key.secret ?? simulatedSecret(simulated, random),
     base_url: key.baseUrl ?? simulatedBaseUrl(simulatorUrl, simulated),
     ...(key.models === undefined ? {} : { models: key.models }),
+    ...(key.dialect === undefined ? {} : { dialect: key.dialect }),
   };
 };
 

@@ -64,6 +64,17 @@ const withoutCacheMarks = (content: unknown): unknown =>
       })
     : content;
 
+/** Its own answers number the calls, and take the numbers back. */
+const callsOf = (calls: unknown): object =>
+  Array.isArray(calls)
+    ? {
+        tool_calls: calls.map((call: unknown) => {
+          const { index: _index, ...rest } = Object(call) as Record<string, unknown>;
+          return rest;
+        }),
+      }
+    : {};
+
 type ParsedBody = Body & { reasoning?: z.infer<typeof ownFields>['reasoning'] };
 
 const parse = (raw: unknown): ParsedBody => {
@@ -72,7 +83,7 @@ const parse = (raw: unknown): ParsedBody => {
   const messages = own.data.messages.map((message) => {
     const { reasoning: _text, reasoning_details: details, reasoning_content: _other, ...rest } = message;
     checkDetails(details ?? []);
-    return { ...rest, content: withoutCacheMarks(rest['content']) };
+    return { ...rest, content: withoutCacheMarks(rest['content']), ...callsOf(rest['tool_calls']) };
   });
   const known = Object.fromEntries(Object.entries(Object(raw)).filter(([name]) => KNOWN_FIELDS.has(name)));
   const body = chatCompletionBody.safeParse({ ...known, messages });

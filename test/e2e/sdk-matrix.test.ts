@@ -1,0 +1,175 @@
+/**
+ * Every official client library, unmodified, against a model of every provider: what a client asks in its
+ * dialect reaches a simulated provider that refuses whatever its real one would, and comes back.
+ */
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { PROVIDER_IDS } from '#contracts/vocabulary';
+import { ANSWER_SCHEMA, TOOL_ARGUMENTS, TOOL_RESULT, type SdkDriver } from '#test/support/sdk/driver';
+import { SDK_DRIVERS } from '#test/support/sdk/drivers';
+import { targetsOf, upstreamName, type Target } from '#test/support/sdk/targets';
+import { countedTokens, startStack, type Stack } from '#test/support/stack';
+import { vectorOf } from '#test/simulators/embedding';
+
+const TARGETS = PROVIDER_IDS.flatMap((provider) =>
+  targetsOf(provider).map((target) => ({ ...target, provider })),
+);
+
+let stack: Stack;
+let apiKey: string;
+
+beforeAll(async () => {
+  stack = await startStack();
+  const own = TARGETS.filter(({ dialect }) => dialect === undefined).map(({ provider }) => provider);
+  const compatible = TARGETS.filter(({ dialect }) => dialect !== undefined).map(
+    ({ provider, name, dialect, model, thinker, embedder }) => ({
+      provider,
+      name,
+      ...(dialect === undefined ? {} : { dialect }),
+      // Which of them a model belongs to is told by the lists of their keys.
+      models: [
+        ...new Set([model, `${model}-sim-error-400`, thinker ?? model, embedder ?? model].map(upstreamName)),
+      ],
+    }),
+  );
+  ({ apiKey } = await stack.createTenant({
+    providerKeys: [...[...new Set(own)].map((provider) => ({ provider })), ...compatible],
+  }));
+});
+
+afterAll(() => stack.close());
+
+const EXAMPLE = { city: 'the "city"\né', days: 3, tags: ['the "tags"\né'] };
+
+const read = async (pieces: AsyncIterable<string>): Promise<string[]> => {
+  const said: string[] = [];
+  for await (const piece of pieces) if (piece !== '') said.push(piece);
+  return said;
+};
+
+const errorOf = async (call: Promise<unknown>): Promise<unknown> => {
+  try {
+    return { succeeded: await call };
+  } catch (error) {
+    return error;
+  }
+};
+
+describe.each(SDK_DRIVERS)('$name', ({ create, showsThought, only = PROVIDER_IDS }) => {
+  let sdk: SdkDriver;
+  beforeAll(() => {
+    sdk = create({ url: stack.flo2.url, apiKey });
+  });
+
+  const targets = TARGETS.filter(({ provider }) => only.includes(provider));
+  describe.each(targets)('with a model of $name', (target: Target) => {
+    const { model, thinker, embedder, counts, lacks } = target;
+
+    it('gets an answer, whole and streamed', async () => {
+      expect(await sdk.plain(model, 'echo: grüße 👋')).toBe('grüße 👋');
+      const pieces = await read(sdk.stream(model, 'echo: one two three four'));
+      expect(pieces.join('')).toBe('one two three four');
+    });
+
+    it('calls a tool and gives back its result', async () => {
+      const { arguments: called, reply } = await sdk.callTool(model);
+      expect(called).toEqual(TOOL_ARGUMENTS);
+      expect(reply).toContain(TOOL_RESULT);
+      if (sdk.streamTool !== undefined) expect(await sdk.streamTool(model)).toBeInstanceOf(Object);
+    });
+
+    it('gets an answer in the form of a schema', async () => {
+      const answer = sdk.structured(model);
+      if (lacks.includes('structured')) expect(sdk.isOwnError(await errorOf(answer), 400)).toBe(true);
+      else expect(await answer).toEqual(EXAMPLE);
+      expect(Object.keys(EXAMPLE)).toEqual(Object.keys(ANSWER_SCHEMA.properties));
+    });
+
+    it('sends an image', async () => {
+      const answer = sdk.describeImage(model);
+      if (lacks.includes('image')) await expect(answer).rejects.toThrow();
+      else expect(await answer).toContain('image/png 70 bytes 1x1');
+    });
+
+    it.runIf(thinker !== undefined)('thinks, and goes on with its thought behind it', async () => {
+      if (sdk.think === undefined) return;
+      const { thought, round } = await sdk.think(thinker ?? '');
+      expect(round.reply).toContain(TOOL_RESULT);
+      if (showsThought && target.showsThought) expect(thought).toMatch(/^Thinking .+\.$/);
+    });
+
+    it.runIf(embedder !== undefined)('embeds texts', async () => {
+      const vectors = await sdk.embed?.(embedder ?? '', ['one two', 'three']);
+      if (vectors === undefined) return;
+      expect(vectors).toHaveLength(2);
+      vectors[1]?.forEach((value, index) =>
+        expect(value).toBeCloseTo(vectorOf('three', 8)[index] ?? Number.NaN, 5),
+      );
+    });
+
+    it.runIf(counts)('counts the tokens of a prompt', async () => {
+      if (sdk.countTokens !== undefined) expect(await sdk.countTokens(model)).toBe(7);
+    });
+
+    it('throws its own error for a request that the provider refuses', async () => {
+      const error = await errorOf(sdk.plain(`${model}-sim-error-400`, 'hello'));
+      expect(sdk.isOwnError(error, 400), String(error)).toBe(true);
+    });
+  });
+
+  it('throws its own error where the provider has no room', async () => {
+    const tenant = await stack.createTenant({ providerKeys: [{ provider: 'openai' }] });
+    const limited = create({ url: stack.flo2.url, apiKey: tenant.apiKey });
+    const error = await errorOf(limited.plain('openai/gpt-4o-mini-sim-error-429-retry-100', 'hello'));
+    expect(limited.isOwnError(error, 429), String(error)).toBe(true);
+  });
+
+  it('ends the call upstream when it is aborted', async () => {
+    const before = stack.simulator.log.calls.length;
+    const controller = new AbortController();
+    const stream = sdk.stream(
+      'openai/gpt-4o-mini-sim-pace-20-tokens-400',
+      'Tell me a lot.',
+      controller.signal,
+    );
+    const reading = errorOf(
+      (async () => {
+        for await (const piece of stream) if (piece !== '') controller.abort();
+      })(),
+    );
+    await vi.waitFor(() => {
+      expect(stack.simulator.log.calls.slice(before).map(({ outcome }) => outcome)).toEqual(['aborted']);
+    });
+    await reading;
+  });
+});
+
+it('the ledger has every token that the providers charged, once', async () => {
+  const charged = stack.simulator.log.calls.filter(
+    ({ attemptId, outcome, tokens }) =>
+      attemptId !== null && outcome === 'whole' && tokens.input !== undefined,
+  );
+  expect(charged.length).toBeGreaterThan(SDK_DRIVERS.length * TARGETS.length);
+  const ids = charged.map(({ attemptId }) => attemptId ?? '');
+  expect(new Set(ids).size).toBe(ids.length);
+  const counted = await vi.waitFor(async () => {
+    const found = await stack.ledgerTokens(ids);
+    expect(Object.keys(found)).toHaveLength(ids.length);
+    return found;
+  });
+  const wrong = charged
+    // Gemini's embeddings come without a count.
+    .filter(({ path }) => !path.endsWith('mbedContents') && !path.endsWith('embedContent'))
+    .map((call) => ({
+      call: `${call.provider} ${call.path} ${call.model} ${call.stream ? 'stream' : 'whole'}`,
+      // Mistral does not say how much of its output is reasoning.
+      charged: countedTokens(call.provider === 'mistral' ? { ...call.tokens, reasoning: 0 } : call.tokens),
+      counted: counted[call.attemptId ?? ''],
+    }))
+    .filter(
+      ({ charged: theirs, counted: ours }) => JSON.stringify(sorted(theirs)) !== JSON.stringify(sorted(ours)),
+    );
+  expect(wrong).toEqual([]);
+});
+
+const sorted = (tokens: Readonly<Record<string, number>> = {}) =>
+  Object.entries(tokens).sort(([one], [other]) => one.localeCompare(other));
