@@ -140,7 +140,7 @@ describe.each(PROVIDER_IDS)('%s', (provider) => {
   it('has fixtures for each of its wires, whole and streamed, and for its errors', () => {
     const own = sources.flatMap(({ fixtures }) => fixtures);
     const wires = providerOf(provider).wires.map(({ surface }) => surface);
-    expect(new Set(own.filter(({ api }) => api !== 'errors').map(({ api }) => api))).toEqual(new Set(wires));
+    expect(own.map(({ api }) => api)).toEqual(expect.arrayContaining(wires));
     expect(own.filter(({ api }) => api === 'errors').length).toBeGreaterThan(3);
     for (const { operation, surface } of providerOf(provider).wires)
       if (operation === 'chat')
@@ -149,8 +149,11 @@ describe.each(PROVIDER_IDS)('%s', (provider) => {
 
   for (const { dialect, fixtures } of sources) {
     const at = addressOf(provider, dialect);
+    const readable = fixtures.filter(
+      ({ api }) => api === 'errors' || at.wires.some(({ surface }) => surface === api),
+    );
     it.each(
-      fixtures.map((fixture) => ({ title: `${dialect ?? ''} ${fixture.api} ${fixture.name}`, fixture })),
+      readable.map((fixture) => ({ title: `${dialect ?? ''} ${fixture.api} ${fixture.name}`, fixture })),
     )('reads $title', ({ fixture }) => {
       check(provider, at, fixture);
     });
