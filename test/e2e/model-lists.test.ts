@@ -17,7 +17,7 @@ const OWN = 'openai_compatible/llama3.2';
 beforeAll(async () => {
   stack = await startStack();
   tenant = await stack.createTenant({
-    providerKeys: [{ provider: 'openai' }, { provider: 'openai_compatible', simulated: 'ollama' }],
+    providerKeys: [{ provider: 'openai' }, { provider: 'openai_compatible', dialect: 'ollama' }],
     routes: { safe: { targets: [{ model: 'openai/gpt-4o-mini' }] } },
   });
   // The lists come soon after the keys; this model is known from its own server alone.
