@@ -6,10 +6,12 @@ import {
   showDeadLetter,
 } from './commands/dead-letters.ts';
 import { health } from './commands/health.ts';
+import { tail } from './commands/tail.ts';
 
 /** Every command, in the order in which help shows them. */
 export const COMMANDS: readonly Command[] = [
   health,
+  tail,
   listDeadLetters,
   showDeadLetter,
   replayDeadLetter,

@@ -27,6 +27,7 @@ import { isStoreUnreachable } from '#postgres/unreachable';
 import { createWebhookDeliveries } from '#postgres/webhook-deliveries';
 import { createWebhookEndpointStore } from '#postgres/webhook-endpoints';
 import { exportAttempts, exportCharges } from '#postgres/usage-export';
+import { readLivePiece } from '#postgres/usage-live';
 import { queryPerformance } from '#postgres/usage-performance';
 import { queryUsage, readLedgerClock } from '#postgres/usage-query';
 import { createEnsureWebhook } from '#runtime/ensure-webhook';
@@ -43,6 +44,7 @@ import { registerProviderKeyRoutes } from './routes/provider-keys.ts';
 import { registerRouteRoutes } from './routes/routes.ts';
 import { registerTenantRoutes } from './routes/tenants.ts';
 import { registerUsageExportRoute } from './routes/usage-export.ts';
+import { registerUsageLiveRoute } from './routes/usage-live.ts';
 import { registerUsageRoutes } from './routes/usage.ts';
 import { registerWebhookRoutes } from './routes/webhooks.ts';
 
@@ -128,6 +130,11 @@ const registerRoutes = (app: FastifyInstance, deps: ControlPlaneDeps): void => {
       readClock: (asOf) => readLedgerClock(database, asOf),
       loadRequest: (requestId, tenantId) => loadRequestUsage(database, requestId, tenantId),
     },
+  });
+  registerUsageLiveRoute(app, {
+    authorize,
+    clock,
+    readPiece: (asked) => readLivePiece(database, asked),
   });
   registerUsageExportRoute(app, {
     authorize,
