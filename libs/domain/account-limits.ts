@@ -53,6 +53,11 @@ export class AccountLimits {
     }
   }
 
+  /** Whether a limit of requests is known, so that calls at once need not be tried out. */
+  get paces(): boolean {
+    return this.#buckets.has('requests');
+  }
+
   /** What the provider has told. */
   snapshot(): LimitSnapshot[] {
     return [...this.#buckets]
@@ -94,12 +99,14 @@ export class AccountLimits {
     }
   }
 
-  /** A call that was dearer than it was taken for is a debt; where no header tells, a cheaper one is given back. */
+  /**
+   * A call that was dearer than it was taken for is a debt, and a cheaper one is given back: a provider that
+   * charges what was asked for, and not what was answered, says so in its headers.
+   */
   correct(taken: CallCost, real: CallCost, mark: SpendMark, nowMs: number): void {
     for (const [unit, bucket] of this.#buckets) {
       if (mark[unit] === undefined) continue;
-      const surplus = costIn(unit, real) - costIn(unit, taken);
-      if (surplus > 0 || !this.#told.has(unit)) bucket.spend(surplus, nowMs);
+      bucket.refund(costIn(unit, taken) - costIn(unit, real), nowMs);
     }
   }
 
@@ -149,8 +156,7 @@ export class AccountLimits {
     let longest: Shortage | null = null;
     for (const [unit, bucket] of this.#buckets) {
       const costAhead = unit === 'requests' ? ahead.calls : ahead.tokens;
-      const pacedMs = Math.ceil((costAhead * bucket.windowMs) / Math.max(1, bucket.limit));
-      const waitMs = pacedMs + bucket.waitMs(costIn(unit, cost), nowMs);
+      const waitMs = Math.ceil(bucket.paceMs(costAhead)) + bucket.waitMs(costIn(unit, cost), nowMs);
       if (waitMs > (longest?.waitMs ?? 0)) longest = shortageOf(unit, waitMs);
     }
     return longest;

@@ -3,6 +3,7 @@
  *
  *   starting ──success while at least half is used──▶ starting, one more (doubles in each round of calls)
  *   starting | steady ──congestion──▶ steady, to seven tenths, at most once a second
+ *   starting ──a rate is known──▶ steady, at the ceiling
  *   steady   ──success while at least half is used──▶ steady, one more in each round of calls
  *
  * Invariants: floor ≤ limit ≤ ceiling; it never grows while callers leave half of it unused, so a quiet
@@ -45,6 +46,13 @@ export class AdaptiveConcurrency {
   setCeiling(ceiling: number): void {
     this.#ceiling = Math.max(FLOOR, ceiling);
     this.#limit = Math.min(this.#limit, this.#ceiling);
+  }
+
+  /** Something better than trying holds the calls back. */
+  trust(): void {
+    if (!this.#starting) return;
+    this.#starting = false;
+    this.#limit = this.#ceiling;
   }
 
   /** A call went well while so many were under way, itself included. */

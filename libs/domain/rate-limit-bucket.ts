@@ -9,7 +9,7 @@
  *     │                                            ▲
  *     ├──may wait──▶ waiting ──its turn────────────┘
  *     │                 ├──cancelled | its deadline──▶ gone
- *     │                 └──a pause past its deadline | the breaker opens──▶ refused
+ *     │                 └──too late for a call before its deadline | the breaker opens──▶ refused
  *     └──would wait past its deadline | the breaker is open──▶ refused, with how long it would have waited
  *
  * Invariants: nothing is granted while an earlier one of the same flow and lane waits; calls under way do not
@@ -72,6 +72,7 @@ const LOAN_SHARE = 1 / 2;
 export const CONCURRENCY_CEILING = 256;
 /** Over which the pace of ended calls is smoothed. */
 const PACE_MS = 5_000;
+const CALL_SHARE = 0.1;
 
 export class RateLimitBucket {
   readonly #mintId: () => string;
@@ -91,6 +92,8 @@ export class RateLimitBucket {
   #sweepAtMs = 0;
   #sinceLowerLane = 0;
   #endsPerSecond = 0;
+  /** How long calls usually take. */
+  #callMs = 0;
   #endedAtMs: number;
   #usedAtMs: number;
 
@@ -142,6 +145,7 @@ export class RateLimitBucket {
   /** The tenant's word; what the provider itself has said goes before it. */
   declare(limits: ApiKeyLimits, nowMs: number): void {
     this.#limits.declare(limits, nowMs);
+    if (this.#limits.paces) this.#concurrency.trust();
     this.#concurrency.setCeiling(Math.min(CONCURRENCY_CEILING, limits.concurrency ?? CONCURRENCY_CEILING));
   }
 
@@ -155,11 +159,16 @@ export class RateLimitBucket {
     }
     if (obstacle?.of === 'trouble') return { kind: 'refused', obstacle };
     const guess = this.#estimate(waiter, obstacle, nowMs);
-    if (!mayWait || nowMs + guess.waitMs > waiter.deadlineAtMs || this.waiting >= WAITERS_MAX) {
+    if (!mayWait || this.#isTooLate(waiter, nowMs + guess.waitMs) || this.waiting >= WAITERS_MAX) {
       return { kind: 'refused', obstacle: guess };
     }
     this.#lanes[waiter.lane].add(waiter);
     return { kind: 'queued', waitMs: guess.waitMs };
+  }
+
+  /** Whether a call that goes out then would, as calls usually go, miss its deadline. */
+  #isTooLate({ deadlineAtMs }: Waiter, atMs: number): boolean {
+    return atMs + this.#callMs > deadlineAtMs;
   }
 
   /** Whether nobody waits whose turn it is first. */
@@ -215,12 +224,15 @@ export class RateLimitBucket {
     const granted = this.#granted.get(id);
     const underWay = this.#granted.size;
     this.#granted.delete(id);
-    const call = { mark: granted?.mark ?? null, underWay, durationMs: endedAtMs - startedAtMs };
-    this.#limits.learn(readings, call, nowMs);
     if (granted !== undefined && inputTokens !== null && outputTokens !== null) {
       this.#limits.correct(granted, { inputTokens, outputTokens }, granted.mark, nowMs);
     }
+    // The provider's word comes last: it knows what it charged.
+    const call = { mark: granted?.mark ?? null, underWay, durationMs: endedAtMs - startedAtMs };
+    this.#limits.learn(readings, call, nowMs);
+    if (this.#limits.paces) this.#concurrency.trust();
     const code = outcome.error?.code ?? null;
+    if (code === null) this.#callMs += (endedAtMs - startedAtMs - this.#callMs) * CALL_SHARE;
     this.#breaker.record(code, granted?.grantedAtMs ?? startedAtMs, nowMs);
     if (this.#breaker.state === 'open') this.#sweepAtMs = nowMs;
     if (code === null) this.#concurrency.succeeded(underWay);
@@ -311,7 +323,10 @@ export class RateLimitBucket {
       const waiter = queue.first();
       if (waiter === null) break;
       queue.remove(waiter);
-      notices.push({ ticket: waiter.ticket, verdict: { kind: 'granted', id: this.#grant(waiter, nowMs) } });
+      const verdict: Notice['verdict'] = this.#isTooLate(waiter, nowMs)
+        ? { kind: 'refused', obstacle: this.#estimate(waiter, null, nowMs) }
+        : { kind: 'granted', id: this.#grant(waiter, nowMs) };
+      notices.push({ ticket: waiter.ticket, verdict });
     }
     return notices;
   }
@@ -321,13 +336,14 @@ export class RateLimitBucket {
     this.#sweepAtMs = nowMs + RECHECK_MS;
     const troubleMs = this.#breaker.state === 'closed' ? 0 : this.#breaker.retryAtMs - nowMs;
     const pause: Obstacle = { of: this.#pausedFor, waitMs: this.#pausedUntilMs - nowMs };
-    const obstacle: Obstacle = troubleMs > 0 ? { of: 'trouble', waitMs: troubleMs } : pause;
+    const obstacle: Obstacle =
+      troubleMs > 0 ? { of: 'trouble', waitMs: troubleMs } : { ...pause, waitMs: Math.max(0, pause.waitMs) };
     for (const lane of LANES) {
       const queue = this.#lanes[lane];
       for (const waiter of queue.waiting.values()) {
         const { ticket, deadlineAtMs } = waiter;
         if (deadlineAtMs <= nowMs) queue.remove(waiter);
-        else if (troubleMs > 0 || nowMs + pause.waitMs > deadlineAtMs) {
+        else if (troubleMs > 0 || this.#isTooLate(waiter, nowMs + Math.max(0, pause.waitMs))) {
           queue.remove(waiter);
           notices.push({ ticket, verdict: { kind: 'refused', obstacle } });
         }
@@ -345,8 +361,10 @@ export class RateLimitBucket {
     if (highest === undefined) return null;
     if (this.#sinceLowerLane >= LOWER_LANE_EVERY) {
       const owed = lower.find((lane) => mayGo(lane, true));
-      this.#sinceLowerLane = 0;
-      if (owed !== undefined) return owed;
+      if (owed !== undefined) {
+        this.#sinceLowerLane = 0;
+        return owed;
+      }
     }
     // What is dear at the head is not overtaken by what is cheap in a lower lane: it would wait for ever.
     if (!mayGo(highest, false)) return null;

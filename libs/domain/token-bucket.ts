@@ -6,21 +6,23 @@
  *
  *   refill   level grows by limit ÷ window with time, up to the capacity
  *   spend    level falls by the cost, below zero where a call turned out dearer than it was taken for (debt)
- *   learn    a header is believed at once where it says less than the level, and where it says clearly more
+ *   learn    a header is believed at once where it says less than the level
  *
  * Invariants: the level never exceeds the capacity; without `learn`, what is spent in any stretch of time is at
  * most capacity + limit × stretch ÷ window, debts aside; a cost over the capacity waits for a full bucket
  * instead of for ever.
  *
- * The provider's own bucket may hold less than a window's worth at once, and its clock and the order of arrival
- * differ from ours. So a margin is kept below what it says, and the capacity shrinks to what was seen.
+ * Providers count in ways that they do not tell: a bucket that refills, of any size, or windows that begin on the
+ * minute or slide. So it starts almost empty and refills a little slower than the limit, which fits all of them;
+ * a margin is kept below what the headers say, as calls overtake each other; and the capacity shrinks to what
+ * was seen.
  */
 export type TokenBucketOptions = {
   /** What the provider allows in a window. */
   limit: number;
   windowMs: number;
   nowMs: number;
-  /** What is in it at first. @default half of the limit, as nobody has said yet what the provider holds */
+  /** What is in it at first. @default a second's worth, and one call's at least */
   level?: number | undefined;
 };
 
@@ -36,8 +38,9 @@ export type BucketReading = {
 
 /** Of the limit, kept free at the provider for calls that overtake each other on their way. */
 const MARGIN_SHARE = 0.02;
-/** A header that allows this part of the limit more than we thought is believed too. */
-const RAISE_SHARE = 0.1;
+/** Of the limit, what is used of it in the long run: in no window of the provider's more than it allows. */
+const PACE_SHARE = 0.98;
+const START_MS = 1_000;
 /** A header that allows this part of the limit less than we thought shows a smaller bucket than the limit. */
 const SHRINK_SHARE = 0.25;
 
@@ -49,12 +52,14 @@ export class TokenBucket {
   #level: number;
   #updatedAtMs: number;
   #spent = 0;
+  /** Whether a header has said what is left. */
+  #isTold = false;
 
   constructor({ limit, windowMs, nowMs, level }: TokenBucketOptions) {
     this.#limit = limit;
     this.#windowMs = windowMs;
     this.#ceiling = limit;
-    this.#level = Math.min(this.capacity, level ?? limit / 2);
+    this.#level = Math.min(this.capacity, level ?? Math.max(1, (limit * START_MS) / windowMs));
     this.#updatedAtMs = nowMs;
   }
 
@@ -71,7 +76,7 @@ export class TokenBucket {
     return this.#ceiling - this.#margin();
   }
 
-  /** All that was ever spent; the difference of two moments is what was spent between them. */
+  /** All that was ever spent, refunds not counted; the difference of two moments is what was spent between them. */
   get spent(): number {
     return this.#spent;
   }
@@ -81,7 +86,12 @@ export class TokenBucket {
   }
 
   #ratePerMs(): number {
-    return this.#limit / this.#windowMs;
+    return (this.#limit * PACE_SHARE) / this.#windowMs;
+  }
+
+  /** How long so much takes to come in. */
+  paceMs(cost: number): number {
+    return this.#limit === 0 ? Number.POSITIVE_INFINITY : cost / this.#ratePerMs();
   }
 
   level(nowMs: number): number {
@@ -95,13 +105,18 @@ export class TokenBucket {
   waitMs(cost: number, nowMs: number, reserve = 0): number {
     const missing = Math.min(cost + reserve, this.capacity) - this.level(nowMs);
     if (missing <= 0) return 0;
-    return this.#limit === 0 ? Number.POSITIVE_INFINITY : Math.ceil(missing / this.#ratePerMs());
+    return Math.ceil(this.paceMs(missing));
   }
 
   /** Also where there is not enough: the rest is a debt. A negative cost gives back. */
   spend(cost: number, nowMs: number): void {
     this.#level = Math.min(this.capacity, this.level(nowMs) - cost);
     this.#spent += cost;
+  }
+
+  /** Makes good what a call was taken for too much, or too little where negative; it stays spent. */
+  refund(cost: number, nowMs: number): void {
+    this.#level = Math.min(this.capacity, this.level(nowMs) + cost);
   }
 
   /** Nothing is left at the provider, whatever we thought. */
@@ -123,13 +138,15 @@ export class TokenBucket {
     if (limit !== null) this.resize(limit, windowMs ?? this.#windowMs, nowMs);
     if (remaining === null) return;
     const level = this.level(nowMs);
+    // What is left and what we have used is the most that the provider can have held when we began.
+    if (!this.#isTold) this.#ceiling = Math.min(this.#limit, Math.max(1, remaining + this.#spent));
+    this.#isTold = true;
     const held = remaining + Math.max(0, ageMs) * this.#ratePerMs() - Math.max(0, spentSince);
-    const allowed = Math.min(held, this.#limit) - this.#margin();
+    const allowed = Math.min(held, this.#ceiling) - this.#margin();
     if (allowed < level) {
       if (level - allowed > this.#limit * SHRINK_SHARE) this.#ceiling = Math.max(1, remaining);
       this.#level = Math.min(allowed, this.capacity);
-    } else if (allowed > level + this.#limit * RAISE_SHARE) {
-      this.#level = allowed - this.#limit * RAISE_SHARE;
+    } else {
       this.#ceiling = Math.min(this.#limit, Math.max(this.#ceiling, remaining));
     }
   }
