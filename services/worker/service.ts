@@ -96,6 +96,7 @@ export const createWorker = (deps: WorkerDeps): Worker => {
         const refusal = refusalOf(received, clock.nowMs());
         if (refusal !== null) {
           logger.warn({ requestId, code: refusal.error.code }, 'a request was ended before a call');
+          if (header.reservation) limiter.release(header.reservation);
           return await endWithoutCall(received, owner, refusal.error, refusal.dispose);
         }
         request.abort.startDeadline(deadlineAtMs - clock.nowMs());

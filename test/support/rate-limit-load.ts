@@ -74,7 +74,9 @@ export const offerOverLimit = async (load: RateLimitLoad): Promise<RateLimitFigu
   const calls = simulator.log.calls.slice(before);
   const endedMs = Date.now();
   const fromMs = endedMs - (performance.now() - startedMs) + warmUpMs;
-  const used = calls.filter(({ limitedBy, startedAtMs }) => limitedBy === null && startedAtMs >= fromMs).length;
+  const used = calls.filter(
+    ({ limitedBy, startedAtMs }) => limitedBy === null && startedAtMs >= fromMs,
+  ).length;
   const limited = calls.filter(({ limitedBy }) => limitedBy !== null).length;
   const allowed = (limits.requestsPerMinute * (endedMs - fromMs)) / 60_000;
   await Promise.all(pending);
