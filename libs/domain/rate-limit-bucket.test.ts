@@ -1,3 +1,7 @@
+/**
+ * The bucket in virtual time: against providers that count in different ways, and by itself. In one file, although
+ * long, since both use the same waiters and outcomes.
+ */
 import { describe, expect, it } from 'vitest';
 import type { RateLimitReading } from '#contracts/rate-limit-reading';
 import type { Lane } from '#contracts/vocabulary';
