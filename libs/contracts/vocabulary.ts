@@ -27,6 +27,7 @@ export type SurfaceId = z.infer<typeof surfaceId>;
 export const PROVIDER_IDS = [
   'openai',
   'anthropic',
+  'google',
   'mistral',
   'groq',
   'openrouter',

@@ -90,35 +90,70 @@ export const findJsonMember = (body: Uint8Array, name: string): Uint8Array | nul
 
 /**
  * `body` is valid JSON and an object. Members that it has, repeated ones too, get the new value in their
- * place; others are added at the end. A byte order mark is left out, since JSON must not be sent with one (RFC
- * 8259 §8.1). Throws `SyntaxError` for anything but an object.
+ * place, given as JSON; others are added at the end. A byte order mark is left out, since JSON must not be
+ * sent with one (RFC 8259 §8.1). Throws `SyntaxError` for anything but an object.
  */
-export const replaceJsonMembers = (
+export const replaceJsonMemberText = (
   body: Uint8Array,
-  members: Readonly<Record<string, unknown>>,
+  members: Readonly<Record<string, Uint8Array>>,
 ): Uint8Array => {
   const { members: found, end } = readMembers(body);
   const pieces: Uint8Array[] = [];
   const written = new Set<string>();
   let copiedTo = startOf(body);
   for (const { name, valueStart, valueEnd } of found) {
-    if (!Object.hasOwn(members, name)) continue;
-    pieces.push(body.subarray(copiedTo, valueStart), Buffer.from(JSON.stringify(members[name])));
+    const value = Object.hasOwn(members, name) ? members[name] : undefined;
+    if (value === undefined) continue;
+    pieces.push(body.subarray(copiedTo, valueStart), value);
     written.add(name);
     copiedTo = valueEnd;
   }
-  let added = '';
+  const added: Uint8Array[] = [];
   for (const [name, value] of Object.entries(members)) {
     if (written.has(name)) continue;
-    added += `${found.length === 0 && added === '' ? '' : ','}${JSON.stringify(name)}:${JSON.stringify(value)}`;
+    const comma = found.length === 0 && added.length === 0 ? '' : ',';
+    added.push(Buffer.from(`${comma}${JSON.stringify(name)}:`), value);
   }
   // Behind the last value, so that what space there is before the brace stays where it was.
   const addAt = found.at(-1)?.valueEnd ?? end;
-  if (added !== '') {
-    pieces.push(body.subarray(copiedTo, addAt), Buffer.from(added));
+  if (added.length > 0) {
+    pieces.push(body.subarray(copiedTo, addAt), ...added);
     copiedTo = addAt;
   }
   pieces.push(body.subarray(copiedTo));
+  return Buffer.concat(pieces);
+};
+
+/** `replaceJsonMemberText` with values that are yet to be written. */
+export const replaceJsonMembers = (
+  body: Uint8Array,
+  members: Readonly<Record<string, unknown>>,
+): Uint8Array =>
+  replaceJsonMemberText(
+    body,
+    Object.fromEntries(
+      Object.entries(members).map(([name, value]) => [name, Buffer.from(JSON.stringify(value))]),
+    ),
+  );
+
+/** Changes each element of a JSON array, and nothing between them. `list` is valid JSON; what is no array stays. */
+export const mapJsonElements = (
+  list: Uint8Array,
+  change: (element: Uint8Array) => Uint8Array,
+): Uint8Array => {
+  let index = skipSpace(list, 0);
+  if (list[index] !== OPEN_BRACKET) return list;
+  const pieces: Uint8Array[] = [];
+  let copiedTo = 0;
+  index = skipSpace(list, index + 1);
+  while (index < list.length && list[index] !== CLOSE_BRACKET) {
+    const end = skipValue(list, index);
+    pieces.push(list.subarray(copiedTo, index), change(list.subarray(index, end)));
+    copiedTo = end;
+    index = skipSpace(list, end);
+    if (list[index] === COMMA) index = skipSpace(list, index + 1);
+  }
+  pieces.push(list.subarray(copiedTo));
   return Buffer.concat(pieces);
 };
 

@@ -1,6 +1,7 @@
 import type { CompatibleDialect, Operation, ProviderId, SurfaceId } from '#contracts/vocabulary';
 import { FloError } from '#domain/errors';
 import { anthropic } from './anthropic/anthropic.ts';
+import { google } from './google/google.ts';
 import { groq } from './groq/groq.ts';
 import { mistral } from './mistral/mistral.ts';
 import { openaiCompatible, openaiCompatibleAt } from './openai-compatible/openai-compatible.ts';
@@ -11,6 +12,7 @@ import type { Provider, Wire } from './provider.ts';
 const PROVIDERS: Readonly<Record<ProviderId, Provider>> = {
   openai,
   anthropic,
+  google,
   mistral,
   groq,
   openrouter,

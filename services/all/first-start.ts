@@ -1,5 +1,5 @@
 /** Takes over the provider keys found in the environment of the first start. */
-import { providerId, type ProviderId } from '#contracts/vocabulary';
+import type { ProviderId } from '#contracts/vocabulary';
 import type { AllConfiguration } from './config.ts';
 import type { ControlClient } from './control-client.ts';
 import type { DataDirectory } from './data-directory.ts';
@@ -19,13 +19,13 @@ export type FirstStart = {
   remarks: readonly string[];
 };
 
-const listKeys = (configuration: ImportableKeys) => [
-  { variable: 'OPENAI_API_KEY', provider: 'openai', secret: configuration.openaiApiKey },
-  { variable: 'ANTHROPIC_API_KEY', provider: 'anthropic', secret: configuration.anthropicApiKey },
-  { variable: 'GEMINI_API_KEY', provider: 'google', secret: configuration.geminiApiKey },
-  { variable: 'MISTRAL_API_KEY', provider: 'mistral', secret: configuration.mistralApiKey },
-  { variable: 'GROQ_API_KEY', provider: 'groq', secret: configuration.groqApiKey },
-  { variable: 'OPENROUTER_API_KEY', provider: 'openrouter', secret: configuration.openrouterApiKey },
+const listKeys = (configuration: ImportableKeys): { provider: ProviderId; secret: string | null }[] => [
+  { provider: 'openai', secret: configuration.openaiApiKey },
+  { provider: 'anthropic', secret: configuration.anthropicApiKey },
+  { provider: 'google', secret: configuration.geminiApiKey },
+  { provider: 'mistral', secret: configuration.mistralApiKey },
+  { provider: 'groq', secret: configuration.groqApiKey },
+  { provider: 'openrouter', secret: configuration.openrouterApiKey },
 ];
 
 /** Imports once for a data directory; an import that was cut off is completed by the next start. */
@@ -35,13 +35,9 @@ export const importProviderKeys = async (
   directory: Pick<DataDirectory, 'isDone' | 'noteDone'>,
 ): Promise<FirstStart> => {
   const remarks: string[] = [];
-  const usable: { provider: ProviderId; secret: string }[] = [];
-  for (const { variable, provider, secret } of listKeys(configuration)) {
-    if (secret === null) continue;
-    const served = providerId.safeParse(provider);
-    if (served.success) usable.push({ provider: served.data, secret });
-    else remarks.push(`${variable} is left alone: this flo2 does not serve ${provider}.`);
-  }
+  const usable = listKeys(configuration).flatMap(({ provider, secret }) =>
+    secret === null ? [] : [{ provider, secret }],
+  );
   if (usable.length === 0) return { imported: null, remarks };
   if (await directory.isDone(IMPORTED)) {
     remarks.push('Provider keys of the environment were imported by an earlier start; these are left alone.');

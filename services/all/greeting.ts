@@ -6,6 +6,7 @@ import { showPath, type StoredKey } from './data-directory.ts';
 const EXAMPLE_MODELS: Readonly<Record<ProviderId, string>> = {
   openai: 'openai/gpt-4o-mini',
   anthropic: 'anthropic/claude-haiku-4-5',
+  google: 'google/gemini-2.5-flash',
   mistral: 'mistral/mistral-small-latest',
   groq: 'groq/llama-3.1-8b-instant',
   openrouter: 'openrouter/openai/gpt-4o-mini',

@@ -62,28 +62,38 @@ const assistantMessage = fc
   .tuple(textPart, fc.array(toolCall, { maxLength: 2 }))
   .map(([said, calls]): ChatMessage => ({ role: 'assistant', content: [said, ...calls] }));
 
-const chatRequest: fc.Arbitrary<ChatRequest> = fc.record(
-  {
-    stream: fc.boolean(),
-    system: fc.array(textPart, { maxLength: 2 }),
-    messages: fc
-      .tuple(userMessage, fc.array(fc.tuple(assistantMessage, userMessage), { maxLength: 2 }))
-      .map(([first, more]) => [first, ...more.flat()]),
-    tools: fc.array(tool, { minLength: 1, maxLength: 2 }),
-    toolChoice: fc.oneof(
-      fc.record({ type: fc.constantFrom('auto' as const, 'none' as const, 'required' as const) }),
-      fc.record({ type: fc.constant('tool' as const), name }),
-    ),
-    parallelToolCalls: fc.constant(false),
-    maxOutputTokens: fc.integer({ min: 1, max: 100_000 }),
-    temperature: fc.double({ min: 0, max: 1, noNaN: true }),
-    topP: fc.double({ min: 0, max: 1, noNaN: true }),
-    topK: fc.integer({ min: 1, max: 500 }),
-    stop: fc.array(text, { maxLength: 3 }),
-    endUser: text,
-  },
-  { requiredKeys: ['stream', 'system', 'messages', 'tools', 'stop', 'maxOutputTokens'] },
-);
+/** A tool that must be called is one of those that are defined. */
+const withDefinedTool = (request: ChatRequest): ChatRequest => {
+  const [first] = request.tools;
+  return request.toolChoice?.type === 'tool' && first !== undefined
+    ? { ...request, toolChoice: { type: 'tool', name: first.name } }
+    : request;
+};
+
+const chatRequest: fc.Arbitrary<ChatRequest> = fc
+  .record(
+    {
+      stream: fc.boolean(),
+      system: fc.array(textPart, { maxLength: 2 }),
+      messages: fc
+        .tuple(userMessage, fc.array(fc.tuple(assistantMessage, userMessage), { maxLength: 2 }))
+        .map(([first, more]) => [first, ...more.flat()]),
+      tools: fc.array(tool, { minLength: 1, maxLength: 2 }),
+      toolChoice: fc.oneof(
+        fc.record({ type: fc.constantFrom('auto' as const, 'none' as const, 'required' as const) }),
+        fc.record({ type: fc.constant('tool' as const), name }),
+      ),
+      parallelToolCalls: fc.constant(false),
+      maxOutputTokens: fc.integer({ min: 1, max: 100_000 }),
+      temperature: fc.double({ min: 0, max: 1, noNaN: true }),
+      topP: fc.double({ min: 0, max: 1, noNaN: true }),
+      topK: fc.integer({ min: 1, max: 500 }),
+      stop: fc.array(text, { maxLength: 3 }),
+      endUser: text,
+    },
+    { requiredKeys: ['stream', 'system', 'messages', 'tools', 'stop', 'maxOutputTokens'] },
+  )
+  .map(withDefinedTool);
 
 /** Neighbours of one role are one turn: where they are cut is not kept. */
 const joinTurns = (messages: readonly ChatMessage[]): ChatMessage[] => {
@@ -106,6 +116,16 @@ const KEPT: Readonly<Partial<Record<SurfaceId, (request: ChatRequest) => ChatReq
     const kept = { ...request };
     delete kept.topK;
     return kept;
+  },
+  'gemini-generate-content': (request) => {
+    const kept = { ...request };
+    delete kept.parallelToolCalls;
+    delete kept.endUser;
+    // One tool that must be called is the only one there.
+    const { toolChoice } = kept;
+    return toolChoice?.type === 'tool'
+      ? { ...kept, tools: kept.tools.filter(({ name: called }) => called === toolChoice.name) }
+      : kept;
   },
   // Whether calls may be parallel is said with the choice there, and not where none may be made.
   'anthropic-messages': (request) => {
@@ -139,11 +159,12 @@ describe.each(OWN_WIRES)('the dialect of $name', ({ wire }) => {
       fc.property(chatRequest, (request) => {
         const body = sendRequest(wire, request);
         expect(joined(readRequest(wire, body, request.stream))).toEqual(joined(keptBy(wire, request)));
-        expect(chatSurfaceOf(wire).readRequest(body, {})).toMatchObject({
+        const path = { model: 'a-model', stream: request.stream };
+        expect(chatSurfaceOf(wire).readRequest(body, path)).toMatchObject({
           model: 'a-model',
           stream: request.stream,
           maxOutputTokens: request.maxOutputTokens,
-          endUser: request.endUser ?? null,
+          endUser: keptBy(wire, request).endUser ?? null,
         });
       }),
       RUNS,

@@ -1,7 +1,7 @@
 /** Real recorded answers, read event by event and error by error; their usage has a test of its own. */
 import { describe, expect, it } from 'vitest';
 import type { FinishReason, StreamPart } from '#contracts/inference';
-import { ERROR_CATALOGUE, FloError, type ErrorCode } from '#domain/errors';
+import { FloError } from '#domain/errors';
 import { readRecordings, RECORDED_ADDRESSES, RECORDINGS_ARE_THERE, type Recording } from './recordings.ts';
 import { listOf, objectOf, textOf, type JsonObject } from '#providers/json-fields';
 import { providerFor } from '#providers/registry';
@@ -34,7 +34,6 @@ type Wire = {
   textOfEvent: (line: JsonObject) => string;
   argumentsOfEvent: (line: JsonObject) => string;
   isWhole: (text: string) => boolean;
-  errorCodes: Readonly<Record<string, ErrorCode>>;
 };
 
 const FINISH_REASONS: Readonly<Record<string, FinishReason>> = {
@@ -53,7 +52,7 @@ const FINISH_REASONS: Readonly<Record<string, FinishReason>> = {
 const choiceOf = (value: JsonObject): JsonObject => objectOf(listOf(value['choices'])[0]);
 const deltaOf = (value: JsonObject): JsonObject => objectOf(choiceOf(value)['delta']);
 
-const OPENAI_CHAT: Omit<Wire, 'errorCodes'> = {
+const OPENAI_CHAT: Wire = {
   api: 'chat',
   hasRefused: (told) =>
     ['message', 'delta'].some((field) => textOf(objectOf(choiceOf(told)[field])['refusal'])),
@@ -72,20 +71,6 @@ const OPENAI_CHAT: Omit<Wire, 'errorCodes'> = {
 const WIRES: Readonly<Record<string, Wire>> = {
   openai: {
     ...OPENAI_CHAT,
-    errorCodes: {
-      '400-context-length': 'context_length',
-      '400-unsupported-parameter': 'invalid_request',
-      '401-invalid-key': 'authentication',
-      '403-country': 'permission',
-      '404-model-not-found': 'upstream_not_found',
-      '429-insufficient-quota': 'quota',
-      '429-rate-limit-requests': 'rate_limit_requests',
-      '429-rate-limit-tokens': 'rate_limit_tokens',
-      '500-empty-body': 'server',
-      '500-server-error': 'server',
-      '502-html': 'server',
-      '503-overloaded': 'overloaded',
-    },
   },
   anthropic: {
     api: 'messages',
@@ -97,78 +82,30 @@ const WIRES: Readonly<Record<string, Wire>> = {
     // Arguments of tools that the provider runs itself are none of the client's.
     argumentsOfEvent: (line) => textOf(objectOf(line['delta'])['partial_json']) ?? '',
     isWhole: (text) => text.includes('"message_stop"'),
-    errorCodes: {
-      '400-prompt-too-long': 'context_length',
-      '401-invalid-key': 'authentication',
-      '401-old-shape': 'authentication',
-      '403-permission': 'permission',
-      '404-model': 'upstream_not_found',
-      '413-too-large': 'too_large',
-      '429-rate-limit': 'rate_limit_tokens',
-      '500-api-error': 'server',
-      '529-overloaded': 'overloaded',
-    },
   },
   mistral: {
     ...OPENAI_CHAT,
-    errorCodes: {
-      '400-typed': 'upstream_not_found',
-      '401-detail': 'authentication',
-      '422-validation': 'invalid_request',
-      '429-rate': 'rate_limit_requests',
-    },
   },
   groq: {
     ...OPENAI_CHAT,
-    errorCodes: {
-      '400-tool-use-failed': 'malformed_answer',
-      '401-invalid-key': 'authentication',
-      '404-model': 'upstream_not_found',
-      '413-too-large': 'too_large',
-      '429-tokens': 'rate_limit_tokens',
-    },
   },
   openrouter: {
     ...OPENAI_CHAT,
-    errorCodes: {
-      '400-context-length': 'context_length',
-      '401': 'authentication',
-      '402-credits': 'quota',
-      '429-headers': 'rate_limit_requests',
-      '429-upstream': 'rate_limit_requests',
-    },
   },
   azure: {
     ...OPENAI_CHAT,
-    errorCodes: {
-      '401': 'authentication',
-      '404-deployment': 'upstream_not_found',
-      '429': 'rate_limit_requests',
-      '429-tokens': 'rate_limit_tokens',
-    },
   },
   deepseek: {
     ...OPENAI_CHAT,
-    errorCodes: {
-      '400-context-length': 'context_length',
-      '401': 'authentication',
-      '402-balance': 'quota',
-    },
   },
   xai: {
     ...OPENAI_CHAT,
-    errorCodes: { '400-invalid-key': 'authentication', '400-model': 'upstream_not_found' },
   },
   ollama: {
     ...OPENAI_CHAT,
-    errorCodes: {
-      '400-prompt-too-long': 'context_length',
-      '404-model': 'upstream_not_found',
-      '503-overloaded': 'overloaded',
-    },
   },
-  vllm: { ...OPENAI_CHAT, errorCodes: {} },
-  llamacpp: { ...OPENAI_CHAT, errorCodes: { '500-tools': 'server', '501': 'invalid_request' } },
+  vllm: OPENAI_CHAT,
+  llamacpp: OPENAI_CHAT,
 };
 
 type ReadStream = { events: SseEvent[]; parts: StreamPart[]; failure: unknown };
@@ -279,22 +216,6 @@ describe.each(Object.entries(WIRES))('recorded answers of %s', (folder, wire) =>
       const passedOn = stream.events.map((event) => event.text).join('');
       if (isWhole) expect(passedOn.trimEnd()).toBe(text.trimEnd());
       else expect(text.startsWith(passedOn.trimEnd())).toBe(true);
-    },
-  );
-
-  it.each(Object.keys(wire.errorCodes).length > 0 ? readRecordings(`${folder}/errors`) : [])(
-    'the error $file has its code',
-    ({ name, body, headers, status: recorded }) => {
-      const status = recorded ?? 0;
-      const error = provider.decodeError({ status, headers, body, nowMs: 0 });
-      expect(error.code).toBe(wire.errorCodes[name]);
-      expect(error.upstreamStatus).toBe(status);
-      expect(error.message).not.toMatch(/<html|sk-|undefined/i);
-      expect(ERROR_CATALOGUE[error.code]).toBeDefined();
-      const { 'retry-after-ms': milliseconds, 'retry-after': seconds } = headers;
-      const expectedMs =
-        milliseconds === undefined ? seconds && Number(seconds) * 1_000 : Math.ceil(Number(milliseconds));
-      expect(error.retryAfterMs).toBe(expectedMs);
     },
   );
 });

@@ -93,6 +93,7 @@ const own = (provider: ProviderAddress['provider']): ProviderAddress => ({
 export const RECORDED_ADDRESSES: Readonly<Record<string, ProviderAddress>> = {
   openai: own('openai'),
   anthropic: own('anthropic'),
+  google: own('google'),
   mistral: own('mistral'),
   groq: own('groq'),
   openrouter: own('openrouter'),

@@ -85,7 +85,7 @@ describe.runIf(process.env['FLO2_TEST_SERVICES'] !== 'containers')('npm start', 
     for (const name of ['admin-key', 'master-key']) {
       expect((await stat(join(dataDir, name))).mode & 0o777).toBe(0o600);
     }
-    expect(first.output()).toContain('GEMINI_API_KEY is left alone');
+    expect(first.output()).toContain('uses your key of openai and google');
     expect(first.output()).not.toContain('of-a-newcomer');
     const apiKey =
       /shown this once: (flo2_\S+)\n/.exec(first.output().split('tenant "default"')[1] ?? '')?.[1] ?? '';

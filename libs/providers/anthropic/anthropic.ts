@@ -3,6 +3,8 @@ import type { ChatWire, Provider } from '../provider.ts';
 import { readRateLimitHeaders } from '../rate-limits.ts';
 import { readHeader } from '../upstream-failure.ts';
 import { decodeAnthropicFailure } from './failure.ts';
+import { countTokens } from './count-tokens-wire.ts';
+import { anthropicHeaders, ANTHROPIC_VERSION } from './headers.ts';
 import { createAnthropicModelList } from './models.ts';
 import { ANTHROPIC_RATE_LIMIT_HEADERS } from './rate-limits.ts';
 import { encodeAnthropicRequest } from './request.ts';
@@ -10,17 +12,6 @@ import { decodeAnthropicResponse, readAnthropicAnswer } from './response.ts';
 import { createAnthropicStreamDecoder } from './stream.ts';
 
 const PATH = '/v1/messages';
-/** The version that translated requests are written in, and that of a client which names none. */
-const VERSION = '2023-06-01';
-
-const headersOf = (forwarded: Readonly<Record<string, string>>): Record<string, string> => {
-  const beta = forwarded['anthropic-beta'];
-  return {
-    'content-type': 'application/json',
-    'anthropic-version': forwarded['anthropic-version'] ?? VERSION,
-    ...(beta !== undefined && { 'anthropic-beta': beta }),
-  };
-};
 
 /** The Messages API: https://docs.claude.com/en/api/messages */
 export const messages: ChatWire = {
@@ -28,14 +19,14 @@ export const messages: ChatWire = {
   surface: 'anthropic-messages',
   encodePassThrough: ({ body, model, forwardedHeaders }) => ({
     path: PATH,
-    headers: headersOf(forwardedHeaders),
+    headers: anthropicHeaders(forwardedHeaders),
     body: replaceJsonMembers(body, { model }),
     // Every stream carries usage without being asked.
     usageInjected: false,
   }),
   encodeRequest: (input) => ({
     path: PATH,
-    headers: headersOf({}),
+    headers: anthropicHeaders({}),
     body: Buffer.from(JSON.stringify(encodeAnthropicRequest(input))),
   }),
   decodeResponse: decodeAnthropicResponse,
@@ -48,9 +39,9 @@ export const anthropic: Provider = {
   id: 'anthropic',
   baseUrl: 'https://api.anthropic.com',
   authorize: (secret) => ({ 'x-api-key': secret }),
-  keyCheck: { path: '/v1/models?limit=1', headers: { 'anthropic-version': VERSION } },
-  models: createAnthropicModelList({ 'anthropic-version': VERSION }),
-  wires: [messages],
+  keyCheck: { path: '/v1/models?limit=1', headers: { 'anthropic-version': ANTHROPIC_VERSION } },
+  models: createAnthropicModelList({ 'anthropic-version': ANTHROPIC_VERSION }),
+  wires: [messages, countTokens],
   decodeError: decodeAnthropicFailure,
   readRequestId: (headers) => readHeader(headers, 'request-id'),
   readRateLimits: (headers, nowMs) => readRateLimitHeaders(ANTHROPIC_RATE_LIMIT_HEADERS, headers, nowMs),

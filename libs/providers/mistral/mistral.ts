@@ -3,6 +3,7 @@ import type { ChatRequest } from '#contracts/inference';
 import { countOf, isObject, objectOf, textOf, type JsonObject } from '../json-fields.ts';
 import { createChatWire } from '../openai/chat-wire.ts';
 import { COMMON_FIELDS, OPENAI_DIALECT, sameWords, type OpenaiDialect } from '../openai/dialect.ts';
+import { createEmbeddingsWire, type EmbeddingsDialect } from '../openai/embeddings-wire.ts';
 import { decodeOpenaiFailure } from '../openai/failure.ts';
 import { authorizeBearer, createModelList } from '../openai/openai.ts';
 import type { Provider } from '../provider.ts';
@@ -36,6 +37,12 @@ const DIALECT: OpenaiDialect = {
   serviceTiers: {},
   documents: 'document_url',
   audio: 'bare',
+};
+
+const EMBEDDINGS: EmbeddingsDialect = {
+  dimensions: 'output_dimension',
+  takesTokens: false,
+  takesEndUser: false,
 };
 
 /** Names of today, and those of before, which counted tokens alone. */
@@ -104,7 +111,7 @@ export const mistral: Provider = {
   authorize: authorizeBearer,
   keyCheck: { path: '/models', headers: {} },
   models: createModelList(readModel),
-  wires: [createChatWire(DIALECT)],
+  wires: [createChatWire(DIALECT), createEmbeddingsWire(EMBEDDINGS)],
   decodeError: decodeOpenaiFailure,
   readRequestId: (headers) =>
     readHeader(headers, 'mistral-correlation-id') ?? readHeader(headers, 'x-request-id'),

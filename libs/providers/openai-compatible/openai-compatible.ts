@@ -1,6 +1,7 @@
 import type { CompatibleDialect } from '#contracts/vocabulary';
 import { countOf, textOf } from '../json-fields.ts';
 import { createChatWire } from '../openai/chat-wire.ts';
+import { createEmbeddingsWire, OPENAI_EMBEDDINGS } from '../openai/embeddings-wire.ts';
 import { decodeOpenaiFailure } from '../openai/failure.ts';
 import { authorizeBearer, createModelList } from '../openai/openai.ts';
 import type { Provider } from '../provider.ts';
@@ -11,8 +12,8 @@ import { COMPATIBLE_SERVERS, dialectOfHost } from './servers.ts';
 
 const REQUEST_ID_HEADERS = ['x-request-id', 'apim-request-id', 'x-ds-trace-id'];
 
-type Paths = { chat: (model: string) => string; models: string };
-const PLAIN_PATHS: Paths = { chat: () => '/chat/completions', models: '/models' };
+type Paths = { operation: (model: string, path: string) => string; models: string };
+const PLAIN_PATHS: Paths = { operation: (_model, path) => path, models: '/models' };
 
 const createProvider = (
   dialect: CompatibleDialect,
@@ -35,7 +36,12 @@ const createProvider = (
         capabilities: null,
       };
     }, paths.models),
-    wires: [createChatWire(server.dialect, paths.chat)],
+    wires: [
+      createChatWire(server.dialect, (model) => paths.operation(model, '/chat/completions')),
+      ...(server.hasEmbeddings
+        ? [createEmbeddingsWire(OPENAI_EMBEDDINGS, (model) => paths.operation(model, '/embeddings'))]
+        : []),
+    ],
     decodeError: decodeOpenaiFailure,
     readRequestId: (headers) => {
       for (const name of REQUEST_ID_HEADERS) {
@@ -59,7 +65,7 @@ export const openaiCompatibleAt = (baseUrl: string, dialect: CompatibleDialect |
   const { deploymentPath, ...azure } = readAzureAddress(url);
   return createProvider(spoken, {
     baseUrl: azure.baseUrl,
-    paths: { chat: (model) => deploymentPath(model, '/chat/completions'), models: azure.modelsPath },
+    paths: { operation: deploymentPath, models: azure.modelsPath },
     authorize: (secret) => ({ 'api-key': secret }),
   });
 };

@@ -16,6 +16,7 @@ import type { RateLimitHeaders } from '../rate-limits.ts';
 export type CompatibleServer = {
   dialect: OpenaiDialect;
   rateLimitHeaders: readonly RateLimitHeaders[];
+  hasEmbeddings: boolean;
   /** What is told of a model in its list, by the member that tells it. */
   contextWindowMember: string | null;
 };
@@ -67,10 +68,21 @@ const WITHOUT_RESET: readonly RateLimitHeaders[] = OPENAI_RATE_LIMIT_HEADERS.map
 }));
 
 export const COMPATIBLE_SERVERS: Readonly<Record<CompatibleDialect, CompatibleServer>> = {
-  openai: { dialect: UNKNOWN, rateLimitHeaders: OPENAI_RATE_LIMIT_HEADERS, contextWindowMember: null },
-  azure: { dialect: OPENAI_DIALECT, rateLimitHeaders: WITHOUT_RESET, contextWindowMember: null },
-  deepseek: { dialect: DEEPSEEK, rateLimitHeaders: [], contextWindowMember: null },
+  openai: {
+    dialect: UNKNOWN,
+    hasEmbeddings: true,
+    rateLimitHeaders: OPENAI_RATE_LIMIT_HEADERS,
+    contextWindowMember: null,
+  },
+  azure: {
+    dialect: OPENAI_DIALECT,
+    hasEmbeddings: true,
+    rateLimitHeaders: WITHOUT_RESET,
+    contextWindowMember: null,
+  },
+  deepseek: { dialect: DEEPSEEK, hasEmbeddings: false, rateLimitHeaders: [], contextWindowMember: null },
   xai: {
+    hasEmbeddings: false,
     dialect: {
       ...UNKNOWN,
       maxOutputTokens: 'max_completion_tokens',
@@ -86,6 +98,7 @@ export const COMPATIBLE_SERVERS: Readonly<Record<CompatibleDialect, CompatibleSe
     contextWindowMember: null,
   },
   together: {
+    hasEmbeddings: true,
     dialect: {
       ...UNKNOWN,
       fields: fields('topK', 'frequencyPenalty', 'presencePenalty', 'seed'),
@@ -117,6 +130,7 @@ export const COMPATIBLE_SERVERS: Readonly<Record<CompatibleDialect, CompatibleSe
     contextWindowMember: 'context_length',
   },
   vllm: {
+    hasEmbeddings: true,
     dialect: {
       ...UNKNOWN,
       fields: new Set([...UNKNOWN.fields, 'topK' as const]),
@@ -128,6 +142,7 @@ export const COMPATIBLE_SERVERS: Readonly<Record<CompatibleDialect, CompatibleSe
     contextWindowMember: 'max_model_len',
   },
   ollama: {
+    hasEmbeddings: true,
     dialect: {
       ...UNKNOWN,
       fields: fields('frequencyPenalty', 'presencePenalty', 'seed', 'endUser'),

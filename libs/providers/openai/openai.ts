@@ -5,6 +5,7 @@ import { readRateLimitHeaders } from '../rate-limits.ts';
 import { readHeader } from '../upstream-failure.ts';
 import { createChatWire } from './chat-wire.ts';
 import { OPENAI_DIALECT, OPENAI_RATE_LIMIT_HEADERS } from './dialect.ts';
+import { createEmbeddingsWire } from './embeddings-wire.ts';
 import { decodeOpenaiFailure } from './failure.ts';
 import type { JsonObject } from '../json-fields.ts';
 
@@ -29,7 +30,7 @@ export const openai: Provider = {
   authorize: authorizeBearer,
   keyCheck: { path: '/models', headers: {} },
   models: createModelList(),
-  wires: [createChatWire(OPENAI_DIALECT)],
+  wires: [createChatWire(OPENAI_DIALECT), createEmbeddingsWire()],
   decodeError: decodeOpenaiFailure,
   readRequestId: (headers) => readHeader(headers, 'x-request-id'),
   readRateLimits: (headers, nowMs) => readRateLimitHeaders(OPENAI_RATE_LIMIT_HEADERS, headers, nowMs),

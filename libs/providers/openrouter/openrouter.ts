@@ -3,6 +3,7 @@ import type { ChatRequest } from '#contracts/inference';
 import { countOf, listOf, objectOf, textOf, type JsonObject } from '../json-fields.ts';
 import { createChatWire } from '../openai/chat-wire.ts';
 import { OPENAI_DIALECT, sameWords, type OpenaiDialect } from '../openai/dialect.ts';
+import { createEmbeddingsWire } from '../openai/embeddings-wire.ts';
 import { decodeOpenaiFailure } from '../openai/failure.ts';
 import { authorizeBearer, createModelList } from '../openai/openai.ts';
 import type { Provider } from '../provider.ts';
@@ -65,7 +66,7 @@ export const openrouter: Provider = {
   authorize: authorizeBearer,
   keyCheck: { path: KEY_PATH, headers: {} },
   models: createModelList(readModel),
-  wires: [createChatWire(DIALECT)],
+  wires: [createChatWire(DIALECT), createEmbeddingsWire()],
   decodeError: decodeOpenaiFailure,
   readRequestId: (headers) => readHeader(headers, 'x-generation-id') ?? readHeader(headers, 'x-request-id'),
   readRateLimits: (headers, nowMs) => readRateLimitHeaders(RATE_LIMIT_HEADERS, headers, nowMs),
