@@ -68,7 +68,7 @@ export const addToRollups = async (client: PoolClient, entries: readonly UsageEn
       values: [
         rows.map((row) => new Date(row.startMs).toISOString()),
         ...ENTRY_DIMENSIONS.map((_, index) => rows.map((row) => row.dimensions[index] ?? null)),
-        ...ENTRY_MEASURES.map((_, index) => rows.map((row) => String(row.measures[index] ?? 0n))),
+        ...ENTRY_MEASURES.map((_, index) => `{${rows.map((row) => row.measures[index] ?? 0n).join(',')}}`),
       ],
     });
   }

@@ -12,7 +12,7 @@ export type Metering = {
 };
 
 /** Two, so that one batch is decoded while PostgreSQL writes the other: twice the events in a second. */
-const READERS = 2;
+export const READERS = 2;
 
 /**
  * The service that turns attempt events into the ledger. The price book must be seeded before it starts:

@@ -1,0 +1,160 @@
+/**
+ * `npm run bench:ledger [-- --events N]`: records N events (10 million unless told), as dense as 10 million are
+ * in a month, through the same code that metering runs after it has read a message, into the embedded Postgres
+ * with every promise about crashes kept. Prints how many there were in a second, how long the month by team
+ * and model takes, and what a raw export needs of memory.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { startPostgres } from '#embedded/postgres';
+import { NegotiatedRates } from '#domain/negotiated-rate';
+import type { PricedEvent } from '#domain/ports';
+import { openDatabase, type Database } from '#postgres/database';
+import { createLedger } from '#postgres/ledger';
+import { migrate } from '#postgres/migrate';
+import { loadPriceBook } from '#postgres/price-book';
+import { seedPriceBook } from '#postgres/price-seed';
+import { createRollupVerifier } from '#postgres/rollup-verifier';
+import { exportAttempts } from '#postgres/usage-export';
+import { queryUsage, readLedgerClock } from '#postgres/usage-query';
+import { BATCH_MAX, decodeReceived } from '#services/metering/consume';
+import { readPriceSources } from '#services/metering/price-sources';
+import { READERS } from '#services/metering/service';
+import { EventText } from './event-text.ts';
+
+const EVENTS_DEFAULT = '10000000';
+const MONTH_START_MS = Date.UTC(2026, 9, 1);
+const MONTH_END_MS = Date.UTC(2026, 10, 1);
+const STEP_MS = (MONTH_END_MS - MONTH_START_MS) / Number(EVENTS_DEFAULT);
+const REPORT_EVERY_MS = 10_000;
+const QUERIES = 50;
+const EXPORTED_MAX = 1_000_000;
+
+const megabytes = (bytes: number): string => `${Math.round(bytes / 1024 / 1024)} MB`;
+const say = (line: string): void => console.log(line);
+
+const recordAll = async (database: Database, events: number): Promise<void> => {
+  const terms = { book: await loadPriceBook(database), rates: new NegotiatedRates([]) };
+  const ledger = createLedger(database);
+  const source = new EventText({ events, fromMs: MONTH_START_MS, stepMs: STEP_MS });
+  let recorded = 0;
+  const cpu = process.cpuUsage();
+  const startedMs = performance.now();
+  let reported = { atMs: startedMs, recorded: 0 };
+  const read = async (): Promise<void> => {
+    for (let batch = source.take(BATCH_MAX); batch.length > 0; batch = source.take(BATCH_MAX)) {
+      const priced = batch.flatMap((received): PricedEvent[] => {
+        const decoded = decodeReceived(received, terms);
+        return 'priced' in decoded ? [decoded.priced] : [];
+      });
+      const counts = await ledger.recordEvents(priced);
+      recorded += counts.recorded;
+      const nowMs = performance.now();
+      if (nowMs - reported.atMs < REPORT_EVERY_MS) continue;
+      const rate = ((recorded - reported.recorded) / (nowMs - reported.atMs)) * 1_000;
+      say(`  ${recorded.toLocaleString('en')} recorded, ${Math.round(rate).toLocaleString('en')} a second`);
+      reported = { atMs: nowMs, recorded };
+    }
+  };
+  await Promise.all(Array.from({ length: READERS }, read));
+  const seconds = (performance.now() - startedMs) / 1_000;
+  const { user, system } = process.cpuUsage(cpu);
+  if (recorded !== events) throw new Error(`${recorded} of ${events} events were recorded`);
+  say(
+    `recorded ${events.toLocaleString('en')} events in ${seconds.toFixed(1)} s: ${Math.round(events / seconds).toLocaleString('en')} a second`,
+  );
+  say(`  ${((user + system) / events).toFixed(1)} µs of this process for each, the making of it included`);
+};
+
+const measureQuery = async (database: Database): Promise<void> => {
+  const clock = await readLedgerClock(database, null);
+  const times: number[] = [];
+  let rows = 0;
+  for (let query = 0; query < QUERIES; query += 1) {
+    const startedMs = performance.now();
+    const page = await queryUsage(database, {
+      tenantId: null,
+      fromMs: MONTH_START_MS,
+      toMs: MONTH_END_MS,
+      timeZone: 'UTC',
+      granularity: 'month',
+      groupBy: ['team', 'model'],
+      filters: {},
+      asOf: clock.now,
+      costBasis: 'contracted',
+      readsRollups: true,
+      offset: 0,
+      limit: 10_000,
+    });
+    times.push(performance.now() - startedMs);
+    rows = page.rows.length;
+  }
+  times.sort((a, b) => a - b);
+  const at = (share: number): string => (times[Math.ceil(share * times.length) - 1] ?? 0).toFixed(1);
+  say(`a month by team and model, ${rows} rows: p50 ${at(0.5)} ms, p95 ${at(0.95)} ms`);
+};
+
+const measureExport = async (database: Database): Promise<void> => {
+  global.gc?.();
+  const before = process.memoryUsage().rss;
+  let highest = before;
+  let exported = 0;
+  const clock = await readLedgerClock(database, null);
+  const startedMs = performance.now();
+  const scope = { tenantId: null, fromMs: MONTH_START_MS, toMs: MONTH_END_MS, filters: {}, asOf: clock.now };
+  for await (const piece of exportAttempts(database, scope)) {
+    exported += piece.length;
+    highest = Math.max(highest, process.memoryUsage().rss);
+    if (exported >= EXPORTED_MAX) break;
+  }
+  const seconds = (performance.now() - startedMs) / 1_000;
+  say(
+    `a raw export of ${exported.toLocaleString('en')} rows: ${Math.round(exported / seconds).toLocaleString('en')} a second, at most ${megabytes(highest - before)} more than the ${megabytes(before)} before`,
+  );
+};
+
+const measureVerification = async (database: Database): Promise<void> => {
+  const startedMs = performance.now();
+  const from = new Date(MONTH_START_MS);
+  const found = await createRollupVerifier(database).verifyRange({
+    from,
+    to: new Date(MONTH_START_MS + 86_400_000),
+    repair: false,
+  });
+  const equal = found.mismatches.length === 0 && found.unequalDays.length === 0;
+  say(
+    `a day's sums compared with its events in ${Math.round(performance.now() - startedMs)} ms: ${equal ? 'equal' : 'NOT EQUAL'}`,
+  );
+  if (!equal) process.exitCode = 1;
+};
+
+const { values } = parseArgs({ options: { events: { type: 'string', default: EVENTS_DEFAULT } } });
+const events = Number(values.events);
+if (!Number.isSafeInteger(events) || events < 1) throw new Error('--events takes a whole number');
+
+const directory = await mkdtemp(join(tmpdir(), 'flo2-bench-ledger-'));
+const postgres = await startPostgres({ dataDir: directory });
+const database = openDatabase({
+  url: postgres.url,
+  poolMax: READERS + 1,
+  applicationName: 'bench-ledger',
+  onIdleError: () => undefined,
+});
+try {
+  await migrate(postgres.url);
+  for (const source of readPriceSources()) await seedPriceBook(database, source, { nowMs: MONTH_START_MS });
+  await recordAll(database, events);
+  await measureQuery(database);
+  await measureVerification(database);
+  await measureExport(database);
+  const size = await database.pool.query<{ bytes: string }>(
+    'select pg_database_size(current_database()) as bytes',
+  );
+  say(`the database has ${megabytes(Number(size.rows[0]?.bytes))}`);
+} finally {
+  await database.close();
+  await postgres.stop();
+  await rm(directory, { recursive: true, force: true });
+}
