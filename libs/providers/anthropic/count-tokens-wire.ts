@@ -11,7 +11,7 @@ import { encodeAnthropicRequest } from './request.ts';
 const PATH = '/v1/messages/count_tokens';
 
 /** What makes a prompt long; the API refuses all that is about the answer. */
-const COUNTED = ['model', 'system', 'messages', 'tools', 'tool_choice', 'thinking'];
+const COUNTED = ['model', 'system', 'messages', 'tools', 'tool_choice', 'thinking', 'output_config'];
 
 const encodeRequest = (input: TranslatedInput<ChatRequest>): object =>
   Object.fromEntries(

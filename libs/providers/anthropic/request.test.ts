@@ -153,6 +153,76 @@ describe('requests to the Messages API', () => {
     });
   });
 
+  it.each([
+    ['claude-opus-4-7', { effort: 'high' }, { type: 'adaptive' }, { effort: 'high' }],
+    ['claude-sonnet-5', { shown: false }, { type: 'adaptive', display: 'omitted' }, undefined],
+    ['claude-opus-4-7', { budgetTokens: 2_000 }, { type: 'enabled', budget_tokens: 2_000 }, undefined],
+    ['claude-haiku-4-5', { effort: 'low' }, { type: 'enabled', budget_tokens: 1_024 }, undefined],
+    ['claude-sonnet-4-20250514', {}, { type: 'enabled', budget_tokens: 8_192 }, undefined],
+    ['claude-opus-4-7', { effort: 'none' }, { type: 'disabled' }, undefined],
+    ['claude-haiku-4-5', { budgetTokens: 0 }, { type: 'disabled' }, undefined],
+  ] as const)('ask %s to think %j', (model, reasoning, thinking, output) => {
+    const request = requestOf({ reasoning });
+    const body = encodeAnthropicRequest({
+      request,
+      model,
+      inexpressible: new Inexpressible({ drop: false }),
+    });
+    expect(body).toMatchObject({ thinking });
+    expect((body as Record<string, unknown>)['output_config']).toEqual(output);
+  });
+
+  it('leave room for the answer beside a budget of thoughts', () => {
+    expect(encode({ reasoning: { budgetTokens: 10_000 } })).toMatchObject({
+      max_tokens: DEFAULT_MAX_OUTPUT_TOKENS + 10_000,
+    });
+    expect(encode({ reasoning: { budgetTokens: 10_000 }, maxOutputTokens: 12_000 })).toMatchObject({
+      max_tokens: 12_000,
+    });
+  });
+
+  it('say how the answer is to be shaped, served and kept', () => {
+    const schema = { type: 'object', properties: {} };
+    const cached = { type: 'text' as const, text: 'Be brief.', cacheControl: { ttl: '1h' as const } };
+    expect(
+      encode({
+        outputFormat: { type: 'json_schema', name: 'x', schema },
+        serviceTier: 'standard',
+        system: [cached],
+        tools: [{ ...TOOL, strict: true, cacheControl: { ttl: '5m' } }],
+      }),
+    ).toMatchObject({
+      output_config: { format: { type: 'json_schema', schema } },
+      service_tier: 'standard_only',
+      system: [{ type: 'text', text: 'Be brief.', cache_control: { type: 'ephemeral', ttl: '1h' } }],
+      tools: [{ name: 'look', strict: true, cache_control: { type: 'ephemeral' } }],
+    });
+  });
+
+  it('give back the thoughts that the API sealed, and no others', () => {
+    const messages: ChatMessage[] = [
+      HELLO,
+      {
+        role: 'assistant',
+        content: [
+          { type: 'reasoning', text: 'Hm.', seal: { origin: 'anthropic', kind: 'signature', value: 'sig' } },
+          { type: 'reasoning', text: '', seal: { origin: 'anthropic', kind: 'redacted', value: 'data' } },
+          { type: 'reasoning', text: 'Foreign.', seal: { origin: 'google', kind: 'signature', value: 'g' } },
+          { type: 'reasoning', text: 'Unsealed.' },
+          { type: 'text', text: 'Yes.' },
+        ],
+      },
+    ];
+    expect((encode({ messages }) as { messages: unknown[] }).messages[1]).toEqual({
+      role: 'assistant',
+      content: [
+        { type: 'thinking', thinking: 'Hm.', signature: 'sig' },
+        { type: 'redacted_thinking', data: 'data' },
+        { type: 'text', text: 'Yes.' },
+      ],
+    });
+  });
+
   it('are refused by name where they cannot be said', () => {
     expect(() => encode({ temperature: 1.5 })).toThrow(refusal('temperature'));
     expect(() => encode({ messages: [] })).toThrow(refusal('messages'));

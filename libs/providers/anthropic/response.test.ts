@@ -21,11 +21,12 @@ const MESSAGE = {
 const bytes = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));
 
 describe('answers of the Messages API', () => {
-  it('become text and tool calls', () => {
+  it('become thoughts with their seal, text and tool calls', () => {
     expect(decodeAnthropicResponse(bytes(MESSAGE))).toEqual({
       id: 'msg_1',
       model: 'claude-haiku-4-5-20251001',
       content: [
+        { type: 'reasoning', text: 'hm', seal: { origin: 'anthropic', kind: 'signature', value: 'abc' } },
         { type: 'text', text: 'Let me look.' },
         { type: 'tool_call', id: 'toolu_1', name: 'look', argumentsJson: '{"place":"Köln"}' },
         { type: 'tool_call', id: 'toolu_2', name: 'now', argumentsJson: '{}' },

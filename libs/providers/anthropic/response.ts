@@ -1,7 +1,8 @@
-import type { ChatResponse, FinishReason } from '#contracts/inference';
+import type { ChatResponse, FinishReason, ToolCallPart } from '#contracts/inference';
 import { FloError } from '#domain/errors';
 import { listOf, objectOf, parseObject, textOf, type JsonObject } from '../json-fields.ts';
 import type { AnswerFacts } from '../provider.ts';
+import { decodeCitations, redactedOf, signatureOf } from './blocks.ts';
 import { decodeAnthropicError } from './failure.ts';
 import { readAnthropicUsage } from './usage.ts';
 
@@ -40,18 +41,38 @@ const factsOf = (message: JsonObject) => ({
 
 export const readAnthropicAnswer = (body: Uint8Array): AnswerFacts => factsOf(readMessage(body));
 
-/** Thinking, and what tools did on the provider's side, has no place in the canonical form. */
+/** What tools did on the provider's side has no place in the canonical form. */
 const decodeBlock = (value: unknown): ChatResponse['content'] => {
   const block = objectOf(value);
-  const text = textOf(block['text']);
-  if (block['type'] === 'text') return text === null || text === '' ? [] : [{ type: 'text', text }];
-  if (block['type'] !== 'tool_use') return [];
+  switch (block['type']) {
+    case 'text': {
+      const text = textOf(block['text']) ?? '';
+      const citations = decodeCitations(block);
+      return text === '' ? [] : [{ type: 'text', text, ...(citations.length > 0 && { citations }) }];
+    }
+    case 'thinking': {
+      const text = textOf(block['thinking']) ?? '';
+      const seal = signatureOf(block['signature']);
+      return text === '' && seal === null
+        ? []
+        : [{ type: 'reasoning', text, ...(seal !== null && { seal }) }];
+    }
+    case 'redacted_thinking':
+      return [{ type: 'reasoning', text: '', seal: redactedOf(block) }];
+    case 'tool_use':
+      return [decodeToolUse(block)];
+    default:
+      return [];
+  }
+};
+
+const decodeToolUse = (block: JsonObject): ToolCallPart => {
   const id = textOf(block['id']);
   const name = textOf(block['name']);
   if (id === null || name === null) {
     throw new FloError('malformed_answer', "A tool use in the provider's answer has no id or no name.");
   }
-  return [{ type: 'tool_call', id, name, argumentsJson: JSON.stringify(block['input'] ?? {}) }];
+  return { type: 'tool_call', id, name, argumentsJson: JSON.stringify(block['input'] ?? {}) };
 };
 
 export const decodeAnthropicResponse = (body: Uint8Array): ChatResponse => {

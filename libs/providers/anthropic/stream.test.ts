@@ -63,6 +63,31 @@ describe('streamed messages', () => {
     expect(facts.usage).toMatchObject({ source: 'provider', tokens: { input: 9, output: 4 } });
   });
 
+  it('tell thoughts, their seals, and where statements come from', () => {
+    const { parts } = decodeAll([
+      START,
+      block(0, { type: 'thinking', thinking: '', signature: '' }),
+      delta(0, { type: 'thinking_delta', thinking: 'Hm.' }),
+      delta(0, { type: 'signature_delta', signature: 'sig' }),
+      stop(0),
+      block(1, { type: 'redacted_thinking', data: 'data' }),
+      stop(1),
+      block(2, { type: 'text', text: '' }),
+      delta(2, {
+        type: 'citations_delta',
+        citation: { type: 'char_location', cited_text: 'It was so.', document_title: 'facts.txt' },
+      }),
+      delta(2, { type: 'text_delta', text: 'So it was.' }),
+    ]);
+    expect(parts.slice(2)).toEqual([
+      { type: 'reasoning_delta', text: 'Hm.' },
+      { type: 'reasoning_seal', seal: { origin: 'anthropic', kind: 'signature', value: 'sig' } },
+      { type: 'reasoning_seal', seal: { origin: 'anthropic', kind: 'redacted', value: 'data' } },
+      { type: 'citation', citation: { title: 'facts.txt', citedText: 'It was so.' } },
+      { type: 'text_delta', text: 'So it was.' },
+    ]);
+  });
+
   it('count tool calls apart from other blocks, and give a call without arguments an empty object', () => {
     const { parts } = decodeAll([
       START,

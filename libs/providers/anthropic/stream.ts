@@ -2,6 +2,7 @@ import type { FinishReason, StreamPart } from '#contracts/inference';
 import { FloError } from '#domain/errors';
 import { countOf, isObject, objectOf, parseObject, textOf, type JsonObject } from '../json-fields.ts';
 import type { DecodedEvent, StreamDecoder } from '../provider.ts';
+import { decodeCitation, redactedOf, signatureOf } from './blocks.ts';
 import { decodeAnthropicError } from './failure.ts';
 import { decodeStopReason } from './response.ts';
 import { mergeAnthropicUsage, readAnthropicUsage } from './usage.ts';
@@ -44,12 +45,13 @@ export const createAnthropicStreamDecoder = (): StreamDecoder => {
 
   const startBlock = (position: number, block: JsonObject): DecodedEvent => {
     const type = textOf(block['type']) ?? '';
-    if (type !== 'tool_use') {
+    if (type === 'text') {
       const text = textOf(block['text']) ?? '';
-      if (type === 'text' && text !== '') return seen({ type: 'text_delta', text });
-      // Tools the provider runs itself.
-      return type.includes('tool') ? seen() : NOTHING;
+      return text === '' ? NOTHING : seen({ type: 'text_delta', text });
     }
+    if (type === 'redacted_thinking') return seen({ type: 'reasoning_seal', seal: redactedOf(block) });
+    // Others are tools that the provider runs itself.
+    if (type !== 'tool_use') return type.includes('tool') ? seen() : NOTHING;
     if (openCalls.size >= OPEN_CALLS_MAX) {
       throw new FloError('malformed_answer', "The provider's answer opens tool calls without end.");
     }
@@ -66,8 +68,21 @@ export const createAnthropicStreamDecoder = (): StreamDecoder => {
         const text = textOf(delta['text']) ?? '';
         return text === '' ? NOTHING : seen({ type: 'text_delta', text });
       }
-      case 'thinking_delta':
-        return textOf(delta['thinking']) ? seen() : NOTHING;
+      case 'thinking_delta': {
+        const text = textOf(delta['thinking']) ?? '';
+        return text === '' ? NOTHING : seen({ type: 'reasoning_delta', text });
+      }
+      case 'signature_delta': {
+        const seal = signatureOf(delta['signature']);
+        return seal === null ? NOTHING : unseen({ type: 'reasoning_seal', seal });
+      }
+      case 'citations_delta':
+        return unseen(
+          ...decodeCitation(delta['citation']).map((citation): StreamPart => ({
+            type: 'citation',
+            citation,
+          })),
+        );
       case 'input_json_delta': {
         const call = openCalls.get(position);
         const argumentsDelta = textOf(delta['partial_json']) ?? '';
