@@ -17,6 +17,9 @@ export const requestId = identifier('req', 'RequestId');
 export const attemptId = identifier('att', 'AttemptId');
 /** A job, or a line of a batch. */
 export const workItemId = identifier('job', 'WorkItemId');
+export const fileId = identifier('file', 'FileId');
+/** A batch of OpenAI's dialect, or of Anthropic's. */
+export const batchId = z.union([identifier('batch', 'BatchId'), identifier('msgbatch', 'BatchId')]);
 export const budgetId = identifier('bud', 'BudgetId');
 export const negotiatedRateId = identifier('rate', 'NegotiatedRateId');
 export const repricingId = identifier('repr', 'RepricingId');
@@ -27,6 +30,8 @@ export type ApiKeyId = z.infer<typeof apiKeyId>;
 export type RequestId = z.infer<typeof requestId>;
 export type AttemptId = z.infer<typeof attemptId>;
 export type WorkItemId = z.infer<typeof workItemId>;
+export type FileId = z.infer<typeof fileId>;
+export type BatchId = z.infer<typeof batchId>;
 export type BudgetId = z.infer<typeof budgetId>;
 export type NegotiatedRateId = z.infer<typeof negotiatedRateId>;
 export type RepricingId = z.infer<typeof repricingId>;
@@ -39,6 +44,9 @@ export type IdByPrefix = {
   req: RequestId;
   att: AttemptId;
   job: WorkItemId;
+  file: FileId;
+  batch: BatchId;
+  msgbatch: BatchId;
   bud: BudgetId;
   rate: NegotiatedRateId;
   repr: RepricingId;

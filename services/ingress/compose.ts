@@ -2,6 +2,8 @@ import { createConfigurationChanges } from '#nats/configuration-changes';
 import { provisionStreams } from '#nats/provision';
 import { createIdempotentRequests } from '#postgres/idempotent-requests';
 import { createWorkSignals } from '#nats/work-signals';
+import { createBatchStore } from '#postgres/batches';
+import { createFileStore } from '#postgres/files';
 import { createJobStore } from '#postgres/jobs';
 import { createPayloadSeal } from '#postgres/payload-seal';
 import { createTenantDirectory } from '#postgres/tenant-directory';
@@ -49,14 +51,18 @@ const composeWork = (
   const { masterKey, allowPrivateUpstreams } = configuration;
   const { database, connection, configurationChanges, mint, context } = opened;
   if (masterKey === null) {
-    context.logger.warn({}, 'FLO2_MASTER_KEY is not set: this ingress takes on no jobs');
+    context.logger.warn({}, 'FLO2_MASTER_KEY is not set: this ingress takes on no jobs, files or batches');
     return null;
   }
   const vault = createVault({ masterKey });
   const endpoints = createWebhookEndpointStore(database, vault);
+  const seal = createPayloadSeal({ database, vault, changes: configurationChanges, clock: systemClock });
   return {
     jobs: createJobStore(database),
-    seal: createPayloadSeal({ database, vault, changes: configurationChanges, clock: systemClock }),
+    files: createFileStore(database, seal),
+    batches: createBatchStore(database),
+    seal,
+    mint,
     signals: createWorkSignals(connection),
     ensureWebhook: createEnsureWebhook({ endpoints, allowPrivateUpstreams, mint }),
     resultSeconds: configuration.jobResultSeconds,

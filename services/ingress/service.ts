@@ -29,9 +29,9 @@ import { withQueryKey } from './gemini-address.ts';
 import { Idempotency } from './idempotency.ts';
 import { reserveRoom } from './interactive-room.ts';
 import { modelDialectOf, registerModelRoutes } from './models.ts';
-import { registerJobRoutes, type JobRouteDeps } from './jobs.ts';
 import { OPEN_REQUESTS_MAX, OpenRequests } from './open-requests.ts';
 import { bodyOf, INFERENCE_ROUTES, requestIdOf, takeRawBodies } from './routes.ts';
+import { registerWorkRoutes, type WorkRouteDeps } from './work-routes.ts';
 
 export type IngressDeps = {
   connection: NatsConnection;
@@ -47,7 +47,7 @@ export type IngressDeps = {
   mint: IdMint;
   logger: Logger;
   /** What work needs that is not answered on its own connection; null where none is taken on. */
-  work: Omit<JobRouteDeps, 'admission' | 'bodyLimitBytes'> | null;
+  work: Omit<WorkRouteDeps, 'admission' | 'bodyLimitBytes'> | null;
   bodyLimitBytes: number;
   defaultTimeoutMs: number;
   /** Silence in a stream after which its client is sent a comment. */
@@ -240,10 +240,7 @@ export const createIngress = (deps: IngressDeps): Ingress => {
           });
         });
       }
-      const { work } = deps;
-      if (work !== null) {
-        app.register(async (scope) => registerJobRoutes(scope, { ...work, admission, bodyLimitBytes }));
-      }
+      if (deps.work !== null) registerWorkRoutes(app, { ...deps.work, admission, bodyLimitBytes });
       app.register(async (scope) => {
         scope.setErrorHandler((error: FastifyError, request, reply) =>
           sendError(

@@ -1,3 +1,4 @@
+import type { ProviderId } from '#contracts/vocabulary';
 import { createAttemptEventPublisher } from '#nats/attempt-event-publisher';
 import { createConfigurationChanges } from '#nats/configuration-changes';
 import { createDispatchPublisher } from '#nats/dispatch-queue';
@@ -6,7 +7,11 @@ import { openQueueDepths } from '#nats/queue-depth';
 import { openResultProgress, openWorkResultSource } from '#nats/work-results';
 import { createWorkSignals } from '#nats/work-signals';
 import { cacheDirectory } from '#domain/directory-cache';
+import { createBatchStore } from '#postgres/batches';
+import { createFileStore } from '#postgres/files';
 import { createLeases } from '#postgres/lease';
+import { createPayloadSeal } from '#postgres/payload-seal';
+import { createVault } from '#vault/vault';
 import { createTenantDirectory } from '#postgres/tenant-directory';
 import { createWorkBacklog } from '#postgres/work-backlog';
 import { createWorkRecovery } from '#postgres/work-recovery';
@@ -24,7 +29,7 @@ const POOL_MAX = 6;
 
 /** Opens what the jobs role needs. */
 export const composeJobs = async (
-  configuration: Pick<JobsConfiguration, 'databaseUrl' | 'natsUrl'>,
+  configuration: Pick<JobsConfiguration, 'databaseUrl' | 'natsUrl' | 'masterKey'>,
   context: ProcessContext,
 ): Promise<Service> => {
   const role = 'jobs';
@@ -36,20 +41,31 @@ export const composeJobs = async (
   const configurationChanges = createConfigurationChanges(connection);
   const mint = createSystemMint();
   const { limiter } = await openRateLimiter(context, { connection, mint, role });
+  const signals = createWorkSignals(connection);
+  const directory = cacheDirectory(createTenantDirectory(database), configurationChanges, systemClock);
+  const isListed = (provider: ProviderId, model: string): boolean =>
+    prices.current().lists(provider, model, systemClock.nowMs());
+  const vault = createVault({ masterKey: configuration.masterKey });
+  const seal = createPayloadSeal({ database, vault, changes: configurationChanges, clock: systemClock });
+  const common = { directory, isListed, clock: systemClock, random: Math.random, logger };
   return createJobs({
     leases: createLeases(database),
-    signals: createWorkSignals(connection),
+    signals,
+    batches: {
+      ...common,
+      batches: createBatchStore(database),
+      files: createFileStore(database, seal),
+      seal,
+      signals,
+      mint,
+    },
     feeder: {
+      ...common,
       backlog: createWorkBacklog(database),
-      directory: cacheDirectory(createTenantDirectory(database), configurationChanges, systemClock),
       depths: await openQueueDepths(connection),
       queue: createDispatchPublisher(connection),
       budgets: await openBudgetGate(context, { role, database, prices, configurationChanges }),
       limiter,
-      isListed: (provider, model) => prices.current().lists(provider, model, systemClock.nowMs()),
-      clock: systemClock,
-      random: Math.random,
-      logger,
     },
     results: createWorkResults(database),
     source: await openWorkResultSource(connection, (reason) =>

@@ -5,6 +5,7 @@ export const JOBS_SETTINGS = {
   ...PROCESS_SETTINGS,
   databaseUrl: required(SETTINGS.databaseUrl),
   natsUrl: required(SETTINGS.natsUrl),
+  masterKey: required(SETTINGS.masterKey),
   host: SETTINGS.host,
   healthPort: SETTINGS.healthPort,
 };

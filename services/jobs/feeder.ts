@@ -41,6 +41,8 @@ const FLOWS_MAX = 5_000;
 const AHEAD_MAX = 512;
 /** What asks for room longer than this waits for its key; what asks since just now is as good as given. */
 const ASKING_SHORT_MS = 200;
+/** What asks for room so long waits for its key, and is told so. */
+const ASKING_LONG_MS = 2_000;
 /** What is in memory is bounded by this, whatever the number of flows. */
 const AHEAD_TOTAL_MAX = 50_000;
 /** A flow that cannot be served now (no key, no budget) is looked at again after this. */
@@ -53,7 +55,9 @@ const HOLD_MS = 15 * 60_000;
 
 type Given = { lane: QueuedLane; provider: ProviderId; round: number; atMs: number };
 /** An item's room is asked for, and not there yet. */
-type Asking = { queue: ProviderQueue; name: string; sinceMs: number };
+type Asking = { queue: ProviderQueue; name: string; flow: WorkFlow; sinceMs: number };
+/** Why a flow waits. */
+type Trouble = { flow: WorkFlow; code: string; message: string; untilMs: number };
 type Held = { hold: BudgetHold; attempts: number; rounds: number };
 
 const nameOf = (flow: WorkFlow): string =>
@@ -67,7 +71,7 @@ export class Feeder {
   readonly #held = new Map<WorkItemId, Held>();
   readonly #asking = new Map<WorkItemId, Asking>();
   readonly #closing = new AbortController();
-  readonly #parked = new Map<string, number>();
+  readonly #parked = new Map<string, Trouble>();
   /** Tenants' weights as they were last read. */
   readonly #weights = new Map<string, (path: readonly string[]) => number>();
 
@@ -78,6 +82,21 @@ export class Feeder {
   /** Asks for no more room; what has been given stays given. */
   close(): void {
     this.#closing.abort(new FloError('unavailable', 'The feeder was stopped.'));
+  }
+
+  /** Why a tenant's work waits for more than its turn; null where it does not. */
+  waitingReason(tenantId: string): object | null {
+    for (const { flow, code, message, untilMs } of this.#parked.values()) {
+      if (flow.tenantId !== tenantId) continue;
+      return { model: flow.requestedModel, code, message, until: new Date(untilMs).toISOString() };
+    }
+    const nowMs = performance.now();
+    for (const { flow, sinceMs } of this.#asking.values()) {
+      if (flow.tenantId !== tenantId || nowMs - sinceMs < ASKING_LONG_MS) continue;
+      const message = 'The rate limits of the provider keys that serve the model leave no room now.';
+      return { model: flow.requestedModel, code: 'rate_limited', message, until: null };
+    }
+    return null;
   }
 
   /** One turn; resolves to how many items' turn it was. Rejects where a store cannot be reached. */
@@ -96,14 +115,15 @@ export class Feeder {
     const flows = await this.#deps.backlog.flows(lane, FLOWS_MAX);
     const ahead = Math.max(4, Math.min(AHEAD_MAX, Math.floor(AHEAD_TOTAL_MAX / Math.max(1, flows.length))));
     const nowMs = this.#deps.clock.nowMs();
-    for (const [name, untilMs] of this.#parked) if (untilMs <= nowMs) this.#parked.delete(name);
+    for (const [name, { untilMs }] of this.#parked) if (untilMs <= nowMs) this.#parked.delete(name);
     for (const flow of flows) {
       const name = nameOf(flow);
       if (this.#parked.has(name)) continue;
       const planned = await this.#plan(flow, nowMs);
       const provider = planned?.plan.steps[0]?.provider;
       if (provider === undefined) {
-        this.#parked.set(name, nowMs + PARK_MS);
+        const message = 'No provider key of this tenant serves the model now.';
+        this.#parked.set(name, { flow, code: 'model_not_found', message, untilMs: nowMs + PARK_MS });
         continue;
       }
       const queue = this.#queueOf(lane, provider);
@@ -185,7 +205,7 @@ export class Feeder {
     for (const item of await this.#deps.backlog.load([...byId.keys()])) {
       const waiting = byId.get(item.id);
       if (waiting === undefined) continue;
-      this.#asking.set(item.id, { queue, name: waiting.name, sinceMs });
+      this.#asking.set(item.id, { queue, name: waiting.name, flow: waiting.flow, sinceMs });
       void this.#give(queue, item, waiting).finally(() => this.#asking.delete(item.id));
     }
     return chosen.length;
@@ -237,7 +257,9 @@ export class Feeder {
       if (this.#closing.signal.aborted) return;
       const code = error instanceof FloError ? error.code : 'internal';
       const retryAfterMs = error instanceof FloError ? error.retryAfterMs : undefined;
-      this.#parked.set(waiting.name, clock.nowMs() + Math.min(retryAfterMs ?? PARK_MS, PARK_MAX_MS));
+      const untilMs = clock.nowMs() + Math.min(retryAfterMs ?? PARK_MS, PARK_MAX_MS);
+      const message = error instanceof FloError ? error.message : 'flo2 failed; it is tried again.';
+      this.#parked.set(waiting.name, { flow: waiting.flow, code, message, untilMs });
       logger.warn({ workItemId: item.id, code }, 'work could not be given to the queue; it waits');
     }
   }

@@ -8,6 +8,7 @@ import type { Leases } from '#postgres/lease';
 import type { WorkRecovery } from '#postgres/work-recovery';
 import type { WorkResults } from '#postgres/work-results';
 import type { Service } from '#runtime/service';
+import { BatchCoordinator, type BatchCoordinatorDeps } from './batches.ts';
 import { Feeder, type FeederDeps } from './feeder.ts';
 import { lead } from './leadership.ts';
 import { reconcile } from './reconciler.ts';
@@ -17,6 +18,7 @@ export type JobsDeps = {
   leases: Leases;
   signals: WorkSignals;
   feeder: FeederDeps;
+  batches: BatchCoordinatorDeps;
   results: WorkResults;
   source: WorkResultSource;
   recovery: WorkRecovery;
@@ -38,11 +40,11 @@ const BACK_OFF_MS = 1_000;
 
 /** Feeds until the signal; `wake` cuts an idle wait short. Never rejects. */
 const feed = async (
-  deps: JobsDeps,
+  deps: Pick<JobsDeps, 'signals' | 'logger'>,
+  feeder: Feeder,
   signal: AbortSignal,
   onReachable: (reachable: boolean) => void,
 ): Promise<void> => {
-  const feeder = new Feeder(deps.feeder);
   let wake = new AbortController();
   const accepted = deps.signals.onAccepted(() => wake.abort());
   let reviewedAtMs = performance.now();
@@ -92,7 +94,13 @@ export const createJobs = (deps: JobsDeps): Service => {
         leader: {
           run: async (leading) => {
             const onReachable = (now: boolean): void => void reachable.set('feeder', now);
-            await Promise.all([feed(deps, leading, onReachable), reconcile(deps, leading)]);
+            const feeder = new Feeder(deps.feeder);
+            const batches = new BatchCoordinator(deps.batches, (tenantId) => feeder.waitingReason(tenantId));
+            await Promise.all([
+              feed(deps, feeder, leading, onReachable),
+              reconcile(deps, leading),
+              batches.run(leading),
+            ]);
             reachable.delete('feeder');
           },
         },

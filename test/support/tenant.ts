@@ -96,7 +96,7 @@ export const createTenant = async (
   const apiKey = created.extend({ key: z.string() }).parse(
     await callControl(flo2, 'POST', `/tenants/${tenantId}/api-keys`, {
       name: 'test',
-      scopes: ['inference', 'usage:read'],
+      scopes: ['inference', 'batch', 'usage:read'],
       ...options.apiKey,
     }),
   );

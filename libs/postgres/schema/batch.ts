@@ -61,6 +61,8 @@ export const batch = pgTable(
     /** What is wrong with the input: `{code, line, message, param}` each. */
     errors: jsonb('errors'),
     lines: integer('lines').notNull().default(0),
+    /** Why its lines wait, where they wait for more than their turn. */
+    waitingOn: jsonb('waiting_on'),
     /** When results are dropped, seconds after the end. */
     outputSeconds: integer('output_seconds').notNull(),
     createdAt: instant('created_at').notNull(),

@@ -68,6 +68,9 @@ export const workItem = pgTable(
     index('work_item_jobs')
       .on(table.tenantId, table.id)
       .where(sql`batch_id is null`),
+    index('work_item_open_lines')
+      .on(table.batchId)
+      .where(sql`batch_id is not null and state in ('queued', 'in_progress')`),
     uniqueIndex('work_item_line')
       .on(table.batchId, table.lineNumber)
       .where(sql`batch_id is not null`),

@@ -1,0 +1,205 @@
+import type { PoolClient } from 'pg';
+import type { BatchId, FileId, TenantId } from '#contracts/ids';
+import type { PayloadSeal, SealedBytes } from '#domain/work-ports';
+import type { Database } from './database.ts';
+import { storableText } from './storable-text.ts';
+import { inTransaction } from './transaction.ts';
+
+/** Of what a file is sealed and stored at once. */
+const PART_BYTES = 1024 * 1024;
+
+export type StoredFile = {
+  id: FileId;
+  tenantId: TenantId;
+  purpose: string;
+  filename: string;
+  bytes: number | null;
+  batchId: BatchId | null;
+  createdAt: Date;
+  expiresAt: Date | null;
+};
+
+export type NewFile = {
+  id: FileId;
+  tenantId: TenantId;
+  purpose: string;
+  filename: string;
+  createdAt: Date;
+  expiresAt: Date | null;
+};
+
+type Row = {
+  id: string;
+  tenant_id: string;
+  purpose: string;
+  filename: string;
+  bytes: string | null;
+  batch_id: string | null;
+  created_at: Date;
+  expires_at: Date | null;
+};
+
+const decode = (row: Row): StoredFile => ({
+  id: row.id as FileId,
+  tenantId: row.tenant_id as TenantId,
+  purpose: row.purpose,
+  filename: row.filename,
+  bytes: row.bytes === null ? null : Number(row.bytes),
+  batchId: row.batch_id as BatchId | null,
+  createdAt: row.created_at,
+  expiresAt: row.expires_at,
+});
+
+/** Files that are whole and neither deleted nor past their time. */
+const LIVING = `deleted_at is null and (expires_at is null or expires_at > now())
+  and (bytes is not null or batch_id is not null)`;
+
+/** A file that a batch puts out; its bytes are its lines'. */
+export const insertOutputFile = async (
+  client: PoolClient,
+  file: NewFile & { batchId: BatchId },
+): Promise<void> => {
+  await client.query(
+    `insert into stored_file (id, tenant_id, purpose, filename, batch_id, created_at, expires_at)
+     values ($1, $2, $3, $4, $5, $6, $7)`,
+    [file.id, file.tenantId, file.purpose, file.filename, file.batchId, file.createdAt, file.expiresAt],
+  );
+};
+
+/**
+ * Files in Postgres, in sealed parts: bounded memory at both ends, any number of machines, and one backup for
+ * all. Rejects with the driver's error when the store is down.
+ */
+export const createFileStore = (database: Database, seal: PayloadSeal) => {
+  const { pool } = database;
+  const placeOf = (tenantId: TenantId, id: FileId, part: number) =>
+    ({ tenantId, kind: 'file', id, part }) as const;
+
+  const storePart = async (
+    tenantId: TenantId,
+    id: FileId,
+    part: number,
+    bytes: Uint8Array,
+  ): Promise<void> => {
+    const { dataKeyVersion, sealed } = await seal.seal(placeOf(tenantId, id, part), bytes);
+    await pool.query(
+      'insert into file_part (file_id, part, data_key_version, sealed) values ($1, $2, $3, $4)',
+      [id, part, dataKeyVersion, sealed],
+    );
+  };
+
+  const readPart = async (id: FileId, part: number): Promise<SealedBytes | null> => {
+    const { rows } = await pool.query<{ data_key_version: number; sealed: Buffer }>(
+      'select data_key_version, sealed from file_part where file_id = $1 and part = $2',
+      [id, part],
+    );
+    const [row] = rows;
+    return row === undefined ? null : { dataKeyVersion: row.data_key_version, sealed: row.sealed };
+  };
+
+  const drop = (tenantId: TenantId, id: FileId): Promise<boolean> =>
+    inTransaction(database, async (client) => {
+      const { rowCount } = await client.query(
+        'update stored_file set deleted_at = now() where id = $1 and tenant_id = $2 and deleted_at is null',
+        [id, tenantId],
+      );
+      if (rowCount === 0) return false;
+      await client.query('delete from file_part where file_id = $1', [id]);
+      return true;
+    });
+
+  return {
+    /** Takes a file in as it comes; it exists once `finish` has said what it is. Resolves to its size. */
+    write: async (tenantId: TenantId, id: FileId, chunks: AsyncIterable<Uint8Array>): Promise<number> => {
+      await pool.query(
+        `insert into stored_file (id, tenant_id, purpose, filename, created_at) values ($1, $2, '', '', now())`,
+        [id, tenantId],
+      );
+      let part = 0;
+      let bytes = 0;
+      let held: Uint8Array[] = [];
+      let heldBytes = 0;
+      const flush = async (): Promise<void> => {
+        const whole = Buffer.concat(held);
+        for (let start = 0; start < whole.length; start += PART_BYTES) {
+          await storePart(tenantId, id, part, whole.subarray(start, start + PART_BYTES));
+          part += 1;
+        }
+        held = [];
+        heldBytes = 0;
+      };
+      for await (const chunk of chunks) {
+        held.push(chunk);
+        heldBytes += chunk.length;
+        bytes += chunk.length;
+        if (heldBytes >= PART_BYTES) await flush();
+      }
+      if (heldBytes > 0) await flush();
+      return bytes;
+    },
+
+    finish: async (file: NewFile & { bytes: number }): Promise<StoredFile> => {
+      const { rows } = await pool.query<Row>(
+        `update stored_file set purpose = $3, filename = $4, bytes = $5, created_at = $6, expires_at = $7
+         where id = $1 and tenant_id = $2 returning *`,
+        [
+          file.id,
+          file.tenantId,
+          file.purpose,
+          storableText(file.filename),
+          file.bytes,
+          file.createdAt,
+          file.expiresAt,
+        ],
+      );
+      const [row] = rows;
+      if (row === undefined) throw new Error('the file was not written');
+      return decode(row);
+    },
+
+    /** Deletes for good. Resolves to whether there was one. */
+    drop,
+
+    find: async (tenantId: TenantId, id: FileId): Promise<StoredFile | null> => {
+      const { rows } = await pool.query<Row>(
+        `select * from stored_file where id = $1 and tenant_id = $2 and ${LIVING}`,
+        [id, tenantId],
+      );
+      const [row] = rows;
+      return row === undefined ? null : decode(row);
+    },
+
+    list: async (
+      tenantId: TenantId,
+      page: { after: string | null; limit: number; order: 'asc' | 'desc'; purpose: string | null },
+    ): Promise<StoredFile[]> => {
+      const compare = page.order === 'asc' ? '>' : '<';
+      const { rows } = await pool.query<Row>(
+        `select * from stored_file where tenant_id = $1 and ${LIVING}
+           and ($2::text is null or id ${compare} $2) and ($3::text is null or purpose = $3)
+         order by id ${page.order} limit $4`,
+        [tenantId, page.after, page.purpose, page.limit],
+      );
+      return rows.map(decode);
+    },
+
+    /** An upload's bytes, part by part. */
+    read: async function* (tenantId: TenantId, id: FileId): AsyncGenerator<Buffer> {
+      for (let part = 0; ; part += 1) {
+        const sealed = await readPart(id, part);
+        if (sealed === null) return;
+        yield await seal.open(placeOf(tenantId, id, part), sealed);
+      }
+    },
+
+    /** Drops what is past its time, and uploads that never came to an end. */
+    tidy: async (): Promise<void> => {
+      const { rows } = await pool.query<{ id: string; tenant_id: string }>(
+        `select id, tenant_id from stored_file where deleted_at is null and (expires_at < now()
+           or (bytes is null and batch_id is null and created_at < now() - interval '1 day')) limit 100`,
+      );
+      for (const row of rows) await drop(row.tenant_id as TenantId, row.id as FileId);
+    },
+  };
+};
+export type FileStore = ReturnType<typeof createFileStore>;

@@ -1,0 +1,2 @@
+ALTER TABLE "batch" ADD COLUMN "waiting_on" jsonb;--> statement-breakpoint
+CREATE INDEX "work_item_open_lines" ON "work_item" USING btree ("batch_id") WHERE batch_id is not null and state in ('queued', 'in_progress');
