@@ -18,6 +18,7 @@ export default defineConfig({
             'infra/**/*.test.mjs',
             'test/architecture.test.ts',
             'test/conformance/**/*.test.ts',
+            'test/golden/**/*.test.ts',
             'test/simulators/**/*.test.ts',
           ],
           testTimeout: 10_000,

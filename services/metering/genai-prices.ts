@@ -218,7 +218,8 @@ export const readGenaiPrices = (): PriceSource & { prices: readonly FamilyPrice[
   );
   const prices = PROVIDER_IDS.flatMap((id) => {
     const provider = findProvider({ providerId: id });
-    return provider === undefined ? [] : readProvider(id, provider);
+    // It finds what an id begins with too: openai_compatible is not OpenAI, and costs what its server costs.
+    return provider?.id === id ? readProvider(id, provider) : [];
   });
   return {
     name: PACKAGE,

@@ -1,0 +1,115 @@
+/**
+ * The golden corpus: answers as providers give them, composed for this purpose, each with the charges that a
+ * person has worked out from the providers' price pages. Read by the wires and priced by the book that flo2
+ * is seeded with; all exact.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { attemptOutcome } from '#contracts/attempt-event';
+import { usageSource } from '#contracts/usage';
+import { PROVIDER_IDS, surfaceId, type ProviderId } from '#contracts/vocabulary';
+import { FloError } from '#domain/errors';
+import { encodeUsd, encodeUsdPerMillion } from '#domain/money';
+import { PriceBook } from '#domain/price-book';
+import { priceAttempt } from '#domain/price';
+import type { AnswerFacts, Wire } from '#providers/provider';
+import { providerOf } from '#providers/registry';
+import { createSseReader } from '#providers/sse';
+import { readPriceSources } from '#services/metering/price-sources';
+import { attemptEventOf } from '#test/support/attempt-events';
+
+const golden = z.strictObject({
+  name: z.string(),
+  /** The dialect the answer is in. */
+  api: surfaceId,
+  model: z.string(),
+  /** A whole answer, or the events of a streamed one. */
+  body: z.unknown().optional(),
+  events: z.array(z.unknown()).optional(),
+  outcome: attemptOutcome.default('succeeded'),
+  source: usageSource.optional(),
+  kind: z.enum(['priced', 'unpriced', 'unknown']).default('priced'),
+  /** Component, quantity, USD per million units, USD, and who is paid where that is not the provider. */
+  charges: z.array(
+    z
+      .tuple([z.string(), z.int(), z.string(), z.string()])
+      .or(z.tuple([z.string(), z.int(), z.string(), z.string(), z.string()])),
+  ),
+  cost: z.string().nullable(),
+  /** How a person came to it. */
+  worked: z.string().min(10),
+});
+type Golden = z.infer<typeof golden>;
+
+const book = new PriceBook(
+  readPriceSources()
+    .flatMap((source) => source.prices)
+    .map((price, index) => ({ id: BigInt(index), ...price })),
+);
+
+const corpus = readdirSync(import.meta.dirname)
+  .filter((file) => file.endsWith('.json'))
+  .map((file) => {
+    const provider = PROVIDER_IDS.find((id) => `${id}.json` === file);
+    if (provider === undefined) throw new TypeError(`${file} is named for no provider`);
+    const text = readFileSync(new URL(file, import.meta.url), 'utf8');
+    return { provider, cases: z.array(golden).parse(JSON.parse(text)) };
+  });
+
+const named = z.object({ event: z.string(), data: z.unknown() });
+
+const encodeEvent = (event: unknown): string => {
+  if (typeof event === 'string') return `data: ${event}\n\n`;
+  const parsed = named.safeParse(event);
+  return parsed.success
+    ? `event: ${parsed.data.event}\ndata: ${JSON.stringify(parsed.data.data)}\n\n`
+    : `data: ${JSON.stringify(event)}\n\n`;
+};
+
+const readFacts = (wire: Wire, { body, events }: Golden): AnswerFacts => {
+  if (events === undefined) return wire.readAnswer(Buffer.from(JSON.stringify(body)));
+  if (wire.operation !== 'chat') throw new TypeError('only chat is streamed');
+  const reader = createSseReader({ maxEventBytes: 1_000_000 });
+  const decoder = wire.createStreamDecoder({ usageInjected: false });
+  for (const event of [...reader.read(Buffer.from(events.map(encodeEvent).join(''))), ...reader.finish()]) {
+    decoder.decode(event);
+  }
+  try {
+    decoder.finish?.();
+  } catch (error) {
+    if (!(error instanceof FloError)) throw error;
+  }
+  return decoder.facts();
+};
+
+const price = (provider: ProviderId, each: Golden) => {
+  const wire = providerOf(provider).wires.find(({ surface }) => surface === each.api);
+  if (wire === undefined) throw new TypeError(`${provider} does not speak ${each.api}`);
+  const facts = readFacts(wire, each);
+  const event = attemptEventOf({
+    provider,
+    model: each.model,
+    servedModel: facts.model,
+    outcome: each.outcome,
+    usage: facts.usage,
+  });
+  return { facts, pricing: priceAttempt(event, book) };
+};
+
+describe.each(corpus)('answers of $provider', ({ provider, cases }) => {
+  it.each(cases)('cost what they cost by hand: $name', (each) => {
+    const { facts, pricing } = price(provider, each);
+    if (each.source !== undefined) expect(facts.usage.source).toBe(each.source);
+    const charges = pricing.charges.map((charge) => [
+      charge.component,
+      Number(charge.quantity),
+      encodeUsdPerMillion(charge.ratePicoUsd),
+      encodeUsd(charge.amountPicoUsd),
+      ...(charge.component === 'reported_cost' ? [charge.payee] : []),
+    ]);
+    expect(charges).toEqual(each.charges);
+    expect(pricing.kind).toBe(each.kind);
+    expect(pricing.costPicoUsd === null ? null : encodeUsd(pricing.costPicoUsd)).toBe(each.cost);
+  });
+});
