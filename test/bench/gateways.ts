@@ -13,6 +13,7 @@ import { openDatabase } from '#postgres/database';
 import { createLogger } from '#runtime/logger';
 import { launchProcess, startProcess } from '#test/support/flo2-process';
 import { createTenant } from '#test/support/tenant';
+import type { StreamServer } from './decoding.ts';
 import type { Target } from './load.ts';
 
 export type Running = { target: Target; versions: string[]; stop: () => Promise<void> };
@@ -47,6 +48,15 @@ export const startMockProvider = async (): Promise<Running> => {
     headers: { ...JSON_HEADERS, authorization: 'Bearer sk-bench' },
   };
   return { target, versions: [`node ${process.version}`], stop };
+};
+
+/** Streams answers for what decoding them costs. */
+export const startStreamServer = async (): Promise<StreamServer & { stop: () => Promise<void> }> => {
+  const { child, stop } = runProgram(process.execPath, ['stream-server.ts'], directory);
+  const line = await new Promise<string>((resolve) => {
+    child.stdout.setEncoding('utf8').once('data', (text: string) => resolve(text));
+  });
+  return { ...(JSON.parse(line) as StreamServer), stop };
 };
 
 const serverVersions = async (postgresUrl: string, natsUrl: string): Promise<string[]> => {

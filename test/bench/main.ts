@@ -1,10 +1,12 @@
 /**
  * `npm run bench`: loads a mock provider, flo2 and Portkey's gateway in turn, in one run on one machine, and
- * prints what they did as ratios. `--seconds N` is how long each is loaded at each number of connections.
+ * prints what they did as ratios, and then what decoding a stream costs beyond passing it on. `--seconds N` is how
+ * long each is loaded at each number of connections; `--only decoding` leaves the gateways out.
  */
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { startFlo2, startMockProvider, startRival, type Running } from './gateways.ts';
+import { measureDecoding } from './decoding.ts';
+import { startFlo2, startMockProvider, startRival, startStreamServer, type Running } from './gateways.ts';
 import { load, type Figures } from './load.ts';
 
 const CONNECTIONS = [1, 16, 64, 256];
@@ -105,20 +107,52 @@ const measure = async (running: Running[], durationMs: number): Promise<void> =>
   );
 };
 
-const { values } = parseArgs({ options: { seconds: { type: 'string', default: SECONDS_DEFAULT } } });
+/** Ratios over 1 are what decoding adds. */
+const showDecoding = async (): Promise<void> => {
+  const server = await startStreamServer();
+  try {
+    const rows = (await measureDecoding(server)).map(({ passedOn, readAlone }) => [
+      passedOn.dialect,
+      fixed(passedOn.rawMs, 2),
+      fixed(passedOn.decodedMs, 2),
+      fixed(passedOn.decodedMs / passedOn.rawMs, 2),
+      fixed(readAlone.decodedMs / readAlone.rawMs, 2),
+    ]);
+    console.log('\nProcessor time for a stream of 400 tokens');
+    printTable(
+      ['dialect', 'raw ms', 'decoded ms', 'passed on: decoded ÷ raw', 'read alone: decoded ÷ raw'],
+      rows,
+    );
+  } finally {
+    await server.stop();
+  }
+};
+
+const showGateways = async (seconds: number): Promise<void> => {
+  const running: Running[] = [];
+  try {
+    const mock = await startMockProvider();
+    running.push(mock);
+    running.push(await startFlo2(mock.target.origin));
+    running.push(await startRival(mock.target.origin));
+    const processors = cpus();
+    console.log(`${processors.length} cores, ${processors[0]?.model ?? 'unknown'}`);
+    console.log(running.flatMap(({ versions }) => versions).join(', '));
+    await measure(running, seconds * 1_000);
+  } finally {
+    for (const { stop } of running.toReversed()) await stop();
+  }
+};
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: SECONDS_DEFAULT },
+    only: { type: 'string' },
+  },
+});
 const seconds = Number(values.seconds);
 if (!(seconds > 0)) throw new Error('--seconds must be a positive number');
+if (values.only !== undefined && values.only !== 'decoding') throw new Error('--only knows "decoding" alone');
 
-const running: Running[] = [];
-try {
-  const mock = await startMockProvider();
-  running.push(mock);
-  running.push(await startFlo2(mock.target.origin));
-  running.push(await startRival(mock.target.origin));
-  const processors = cpus();
-  console.log(`${processors.length} cores, ${processors[0]?.model ?? 'unknown'}`);
-  console.log(running.flatMap(({ versions }) => versions).join(', '));
-  await measure(running, seconds * 1_000);
-} finally {
-  for (const { stop } of running.toReversed()) await stop();
-}
+if (values.only === undefined) await showGateways(seconds);
+await showDecoding();

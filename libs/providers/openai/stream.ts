@@ -11,11 +11,18 @@ import { readOpenaiUsage } from './usage.ts';
 const DONE = '[DONE]';
 const CALLS_MAX = 1_000;
 
+/** Most deltas are a piece of text and nothing else: what is not there is not looked for. */
+const mayReason = (delta: JsonObject): boolean =>
+  typeof delta['content'] !== 'string' ||
+  delta['reasoning'] !== undefined ||
+  delta['reasoning_content'] !== undefined ||
+  delta['reasoning_details'] !== undefined;
+
 /** Whether a delta holds anything that a reader sees, also of choices that become no parts. */
 const isVisible = (delta: JsonObject): boolean =>
   readText(delta['content']) !== '' ||
   (textOf(delta['refusal']) ?? '') !== '' ||
-  readReasoning(delta).length > 0 ||
+  (mayReason(delta) && readReasoning(delta).length > 0) ||
   listOf(delta['tool_calls']).length > 0 ||
   isObject(delta['function_call']) ||
   isObject(delta['audio']);
@@ -91,12 +98,13 @@ export const createOpenaiStreamDecoder = ({ usageInjected }: { usageInjected: bo
     refused ||= refusal !== '';
     const text = readText(delta['content']);
     const logprobs = readLogprobs(choice);
-    parts.push(...decodeReasoning(delta));
+    if (mayReason(delta)) parts.push(...decodeReasoning(delta));
     if (logprobs.length > 0) parts.push({ type: 'logprobs', tokens: logprobs });
     if (text !== '') parts.push({ type: 'text_delta', text });
-    parts.push(...readCitations(delta).map((citation): StreamPart => ({ type: 'citation', citation })));
+    if (delta['annotations'] !== undefined)
+      parts.push(...readCitations(delta).map((citation): StreamPart => ({ type: 'citation', citation })));
     if (refusal !== '') parts.push({ type: 'refusal_delta', text: refusal });
-    parts.push(...listOf(delta['tool_calls']).flatMap(decodeToolCall));
+    if (delta['tool_calls'] !== undefined) parts.push(...listOf(delta['tool_calls']).flatMap(decodeToolCall));
     const reason = textOf(choice['finish_reason']);
     if (reason !== null) {
       finishReason = refused ? 'content_filter' : decodeFinishReason(reason);
