@@ -84,7 +84,7 @@ const createBudgeted = async (
 
 type Answer = { status: number; code: string | null; retry: string | null };
 
-/** Up to 500 tokens at 10 USD for a million: half a cent for each of three attempts, and a little more. */
+/** Up to 500 tokens at 17 USD for a million, as the dearest tier has it: a cent for each of three attempts. */
 const send = async ({ apiKey }: TestTenant, model = 'openai/gpt-4o'): Promise<Answer> => {
   try {
     const answer = await fetch(`${urlOf('ingress')}/v1/chat/completions`, {
@@ -129,8 +129,11 @@ const ledgerCostOf = async ({ tenantId }: TestTenant): Promise<bigint> => {
   return BigInt(rows[0]?.cost ?? 0);
 };
 
+/** Its attempts, as the provider saw them: lists of models, which keys are asked for too, are none. */
 const callsOf = ({ providerSecrets }: TestTenant) =>
-  simulator.log.calls.filter(({ credential }) => providerSecrets.includes(credential ?? ''));
+  simulator.log.calls.filter(
+    ({ credential, attemptId }) => attemptId !== null && providerSecrets.includes(credential ?? ''),
+  );
 
 /** Resolves when metering has recorded every call of the tenant that the provider saw. */
 const recordedAll = (tenant: TestTenant) =>
@@ -161,7 +164,7 @@ describe('a budget', () => {
       const accepted = answers.filter(({ status }) => status === 200).length;
       const refused = answers.filter(({ code }) => code === 'insufficient_quota');
       expect(accepted + refused.length).toBe(1_000);
-      expect(accepted).toBeGreaterThan(60);
+      expect(accepted).toBeGreaterThan(30);
       expect(refused.length).toBeGreaterThan(500);
       expect(new Set(refused.map(({ status }) => status))).toEqual(new Set([429]));
 
@@ -182,7 +185,7 @@ describe('a budget', () => {
         last = await send(tenant);
       }
       expect(last).toMatchObject({ status: 429, code: 'insufficient_quota', retry: 'false' });
-      expect((await standingOf(budgetId)).used).toBeGreaterThan(decodeUsd('0.98'));
+      expect((await standingOf(budgetId)).used).toBeGreaterThan(decodeUsd('0.97'));
       await vi.waitFor(
         async () => expect(await standingOf(budgetId)).toMatchObject({ leased: 0n, open: 0n }),
         { timeout: SETTLE_MS, interval: 100 },
@@ -194,7 +197,8 @@ describe('a budget', () => {
     'holds nothing back for ever when every process is killed, and gives nothing back before its time',
     { timeout: 120_000 },
     async () => {
-      const { tenant, budgetId } = await createBudgeted({ limit: '1' });
+      // Room for what dies, and for what comes after.
+      const { tenant, budgetId } = await createBudgeted({ limit: '5' });
       simulator.clearBehaviours();
       simulator.setBehaviour({ match: { model: 'gpt-4o' }, behaviour: { latencyMs: 1_000 } });
       const answers = Promise.all(Array.from({ length: 40 }, () => send(tenant)));
