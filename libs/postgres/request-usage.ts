@@ -5,9 +5,20 @@ import type { Database } from './database.ts';
 export type ExplainedCharge = {
   component: string;
   quantity: bigint;
+  payee: string;
+  /** What anyone pays. */
+  listRatePicoUsd: bigint;
+  listAmountPicoUsd: bigint;
+  /** What the tenant pays. */
   ratePicoUsd: bigint;
   amountPicoUsd: bigint;
-  /** The price it was charged by. */
+  /** The charge of this attempt that it takes back; its quantity is negative then. */
+  number: number;
+  reverses: number | null;
+  recordedAt: Date;
+  /** The negotiated rate; null where none held. */
+  rule: { id: string; kind: string; value: bigint; model: string; component: string | null } | null;
+  /** The price of the book; null where it lists none. */
   price: {
     id: bigint;
     model: string;
@@ -19,8 +30,12 @@ export type ExplainedCharge = {
     source: string;
     sourceVersion: string;
     sourceHash: string;
-  };
+    reference: string | null;
+  } | null;
 };
+
+/** A later change of an attempt's cost. */
+export type Adjustment = { reason: string; pricing: string; costDeltaPicoUsd: bigint; recordedAt: Date };
 
 export type RecordedAttempt = {
   attemptId: string;
@@ -55,46 +70,99 @@ export type RecordedAttempt = {
   reasoningTokens: number | null;
   pricing: string;
   pricingReason: string | null;
+  /** As it stands, all adjustments included. */
   costPicoUsd: bigint | null;
+  listCostPicoUsd: bigint | null;
   recordedAt: Date;
   charges: ExplainedCharge[];
+  adjustments: Adjustment[];
 };
 
-type AttemptRow = Omit<RecordedAttempt, 'tokens' | 'reasoningTokens' | 'costPicoUsd' | 'charges'> &
-  Record<TokenClass, string | null> & { reasoning: string | null; cost: string | null };
+type AttemptRow = Omit<
+  RecordedAttempt,
+  'tokens' | 'reasoningTokens' | 'costPicoUsd' | 'listCostPicoUsd' | 'charges' | 'adjustments'
+> &
+  Record<TokenClass, string | null> & {
+    reasoning: string | null;
+    cost: string | null;
+    listCost: string | null;
+  };
 
-type ChargeRow = {
-  attemptId: string;
-  revision: number;
+type AttemptKey = { attemptId: string; revision: number };
+
+type ChargeRow = AttemptKey & {
+  number: number;
+  reverses: number | null;
   component: string;
+  payee: string;
   quantity: string;
-  ratePicoUsd: string;
-  amountPicoUsd: string;
-  priceId: string;
+  listRate: string;
+  listAmount: string;
+  rate: string;
+  amount: string;
+  recordedAt: Date;
+  rateId: string | null;
+  rateKind: string;
+  rateValue: string;
+  rateModel: string;
+  rateComponent: string | null;
+  priceId: string | null;
+  model: string;
+  tier: string;
   inputTotalMin: string;
   inputTotalMax: string | null;
-} & Pick<
-  ExplainedCharge['price'],
-  'model' | 'tier' | 'effectiveFrom' | 'effectiveTo' | 'source' | 'sourceVersion' | 'sourceHash'
->;
+  effectiveFrom: Date;
+  effectiveTo: Date | null;
+  source: string;
+  sourceVersion: string;
+  sourceHash: string;
+  reference: string | null;
+};
+
+type AdjustmentRow = AttemptKey &
+  Omit<Adjustment, 'costDeltaPicoUsd'> & {
+    costDelta: string;
+    listCostDelta: string;
+    pricingReason: string | null;
+  };
 
 const decodeCharge = (row: ChargeRow): ExplainedCharge => ({
+  number: row.number,
+  reverses: row.reverses,
   component: row.component,
+  payee: row.payee,
   quantity: BigInt(row.quantity),
-  ratePicoUsd: BigInt(row.ratePicoUsd),
-  amountPicoUsd: BigInt(row.amountPicoUsd),
-  price: {
-    id: BigInt(row.priceId),
-    model: row.model,
-    tier: row.tier,
-    inputTotalMin: BigInt(row.inputTotalMin),
-    inputTotalMax: row.inputTotalMax === null ? null : BigInt(row.inputTotalMax),
-    effectiveFrom: row.effectiveFrom,
-    effectiveTo: row.effectiveTo,
-    source: row.source,
-    sourceVersion: row.sourceVersion,
-    sourceHash: row.sourceHash,
-  },
+  listRatePicoUsd: BigInt(row.listRate),
+  listAmountPicoUsd: BigInt(row.listAmount),
+  ratePicoUsd: BigInt(row.rate),
+  amountPicoUsd: BigInt(row.amount),
+  recordedAt: row.recordedAt,
+  rule:
+    row.rateId === null
+      ? null
+      : {
+          id: row.rateId,
+          kind: row.rateKind,
+          value: BigInt(row.rateValue),
+          model: row.rateModel,
+          component: row.rateComponent,
+        },
+  price:
+    row.priceId === null
+      ? null
+      : {
+          id: BigInt(row.priceId),
+          model: row.model,
+          tier: row.tier,
+          inputTotalMin: BigInt(row.inputTotalMin),
+          inputTotalMax: row.inputTotalMax === null ? null : BigInt(row.inputTotalMax),
+          effectiveFrom: row.effectiveFrom,
+          effectiveTo: row.effectiveTo,
+          source: row.source,
+          sourceVersion: row.sourceVersion,
+          sourceHash: row.sourceHash,
+          reference: row.reference,
+        },
 });
 
 const decodeTokens = (row: AttemptRow): RecordedAttempt['tokens'] => {
@@ -106,7 +174,19 @@ const decodeTokens = (row: AttemptRow): RecordedAttempt['tokens'] => {
   return tokens;
 };
 
-const decodeAttempt = (row: AttemptRow, charges: ExplainedCharge[]): RecordedAttempt => ({
+/** A cost with its later changes; it is known where the newest of them, or the event itself, was priced. */
+const standingCost = (
+  recorded: string | null,
+  changes: readonly string[],
+  isPriced: boolean,
+): bigint | null =>
+  isPriced ? changes.reduce((sum, change) => sum + BigInt(change), BigInt(recorded ?? 0)) : null;
+
+const decodeAttempt = (
+  row: AttemptRow,
+  charges: ExplainedCharge[],
+  adjustments: readonly AdjustmentRow[],
+): RecordedAttempt => ({
   attemptId: row.attemptId,
   revision: row.revision,
   attemptNumber: row.attemptNumber,
@@ -136,11 +216,26 @@ const decodeAttempt = (row: AttemptRow, charges: ExplainedCharge[]): RecordedAtt
   usageSource: row.usageSource,
   tokens: decodeTokens(row),
   reasoningTokens: row.reasoning === null ? null : Number(row.reasoning),
-  pricing: row.pricing,
-  pricingReason: row.pricingReason,
-  costPicoUsd: row.cost === null ? null : BigInt(row.cost),
+  pricing: adjustments.at(-1)?.pricing ?? row.pricing,
+  pricingReason: adjustments.length === 0 ? row.pricingReason : (adjustments.at(-1)?.pricingReason ?? null),
+  costPicoUsd: standingCost(
+    row.cost,
+    adjustments.map(({ costDelta }) => costDelta),
+    (adjustments.at(-1)?.pricing ?? row.pricing) === 'priced',
+  ),
+  listCostPicoUsd: standingCost(
+    row.listCost,
+    adjustments.map(({ listCostDelta }) => listCostDelta),
+    (adjustments.at(-1)?.pricing ?? row.pricing) === 'priced',
+  ),
   recordedAt: row.recordedAt,
   charges,
+  adjustments: adjustments.map(({ reason, pricing, costDelta, recordedAt }) => ({
+    reason,
+    pricing,
+    costDeltaPicoUsd: BigInt(costDelta),
+    recordedAt,
+  })),
 });
 
 /**
@@ -164,7 +259,7 @@ export const loadRequestUsage = async (
             duration_ms as "durationMs", usage_source as "usageSource",
             ${TOKEN_CLASSES.map((token) => `${token}_tokens as ${token}`).join(', ')},
             reasoning_tokens as reasoning, pricing, pricing_reason as "pricingReason",
-            cost_pico_usd as cost, recorded_at as "recordedAt"
+            cost_pico_usd as cost, list_cost_pico_usd as "listCost", recorded_at as "recordedAt"
      from usage_event
      where request_id = $1 and ($2::text is null or tenant_id = $2)
      order by attempt_id, revision desc`,
@@ -172,22 +267,34 @@ export const loadRequestUsage = async (
   );
   if (attempts.rows.length === 0) return [];
 
+  const ids = [attempts.rows.map((row) => row.attemptId)];
   const charges = await database.pool.query<ChargeRow>(
-    `select attempt_id as "attemptId", revision, charge.component, quantity,
-            charge.rate_pico_usd as "ratePicoUsd", amount_pico_usd as "amountPicoUsd", price_id as "priceId",
-            price.model, price.tier, input_total_min as "inputTotalMin", input_total_max as "inputTotalMax",
-            effective_from as "effectiveFrom", effective_to as "effectiveTo",
-            source, source_version as "sourceVersion", source_hash as "sourceHash"
-     from usage_charge charge join price on price.id = price_id
+    `select attempt_id as "attemptId", revision, number, reverses, charge.component, payee, quantity,
+            charge.list_rate_pico_usd as "listRate", list_amount_pico_usd as "listAmount",
+            charge.rate_pico_usd as rate, amount_pico_usd as amount, recorded_at as "recordedAt",
+            rule.id as "rateId", rule.kind as "rateKind", rule.value as "rateValue", rule.model as "rateModel",
+            rule.component as "rateComponent",
+            price.id as "priceId", price.model, price.tier, input_total_min as "inputTotalMin",
+            input_total_max as "inputTotalMax", price.effective_from as "effectiveFrom",
+            price.effective_to as "effectiveTo", source, source_version as "sourceVersion",
+            source_hash as "sourceHash", reference
+     from usage_charge charge
+     left join price on price.id = price_id
+     left join negotiated_rate rule on rule.id = rate_id
      where attempt_id = any($1::text[])
-     order by charge.component`,
-    [attempts.rows.map((row) => row.attemptId)],
+     order by number`,
+    ids,
+  );
+  const adjustments = await database.pool.query<AdjustmentRow>(
+    `select attempt_id as "attemptId", revision, reason, pricing, pricing_reason as "pricingReason", cost_pico_usd as "costDelta",
+            list_cost_pico_usd as "listCostDelta", recorded_at as "recordedAt"
+     from usage_adjustment where attempt_id = any($1::text[]) and kind = 'repricing' order by number`,
+    ids,
   );
   const ordered = attempts.rows.toSorted((a, b) => a.attemptNumber - b.attemptNumber);
   return ordered.map((row) => {
-    const own = charges.rows.filter(
-      (charge) => charge.attemptId === row.attemptId && charge.revision === row.revision,
-    );
-    return decodeAttempt(row, own.map(decodeCharge));
+    const isOwn = (other: AttemptKey): boolean =>
+      other.attemptId === row.attemptId && other.revision === row.revision;
+    return decodeAttempt(row, charges.rows.filter(isOwn).map(decodeCharge), adjustments.rows.filter(isOwn));
   });
 };

@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { AttemptEvent } from '#contracts/attempt-event';
-import type { TenantId } from '#contracts/ids';
+import type { RequestId, TenantId } from '#contracts/ids';
 import { NegotiatedRates } from '#domain/negotiated-rate';
 import { ENTRY_DIMENSIONS, ENTRY_MEASURES } from '#domain/usage-entry';
 import type { Database } from '#postgres/database';
 import { loadNegotiatedRates } from '#postgres/negotiated-rates';
 import { loadPriceBook } from '#postgres/price-book';
 import { seedPriceBook } from '#postgres/price-seed';
+import { loadRequestUsage } from '#postgres/request-usage';
 import { createRepricings } from '#postgres/repricing';
 import { createRollupVerifier } from '#postgres/rollup-verifier';
 import { attemptEventOf, EVENT_TIME_MS } from '#test/support/attempt-events';
@@ -157,10 +158,25 @@ describe('re-pricing', () => {
     expect(charges.rows).toEqual([
       { component: 'output', charges: 1_920, quantity: 6_400, reversals: 640, ruled: 640 },
     ]);
-    const rule = await database.pool.query<{ rule: string }>(
-      'select distinct rate_id as rule from usage_charge where rate_id is not null',
-    );
-    expect(rule.rows).toEqual([{ rule: agreed.json['id'] }]);
+    const [attempt] = await database.pool
+      .query<{ id: RequestId }>(
+        `select request_id as id from usage_adjustment where reason = 'the contract of June' order by attempt_id limit 1`,
+      )
+      .then(({ rows }) => loadRequestUsage(database, rows[0]?.id ?? ('' as RequestId), tenant));
+    const rule = { id: agreed.json['id'], kind: 'discount', value: 20_000_000n };
+    expect(attempt?.charges).toMatchObject([
+      { component: 'input', reverses: null, rule: null, ratePicoUsd: 150_000n },
+      { component: 'output', reverses: null, rule: null, ratePicoUsd: 600_000n },
+      { component: 'input', reverses: 1, rule: null, ratePicoUsd: 150_000n },
+      { component: 'output', reverses: 2, rule: null, quantity: -10n },
+      { component: 'input', reverses: null, rule, ratePicoUsd: 120_000n, listRatePicoUsd: 150_000n },
+      { component: 'output', reverses: null, rule, ratePicoUsd: 480_000n, price: { tier: 'standard' } },
+    ]);
+    const charged = attempt?.charges.reduce((sum, charge) => sum + charge.amountPicoUsd, 0n);
+    expect(attempt).toMatchObject({
+      costPicoUsd: charged,
+      adjustments: [{ reason: 'the contract of June' }],
+    });
     expect(await sumOf('list_cost_pico_usd', 'usage_hour')).toBe(listed);
     expect(await sumOf('amount_pico_usd', 'usage_charge')).toBe(await sumOf('cost_pico_usd', 'usage_entry'));
     expect(await reportAt(before)).toBe(report);

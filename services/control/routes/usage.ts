@@ -63,26 +63,48 @@ const shareOf = (part: bigint, whole: bigint): number =>
 const encodeCharge = (charge: ExplainedCharge) => {
   const rate = encodeUsdPerMillion(charge.ratePicoUsd);
   const amount = encodeUsd(charge.amountPicoUsd);
-  const { price } = charge;
+  const { price, rule } = charge;
   return {
+    number: charge.number,
+    /** The number of the charge that it takes back. */
+    reverses: charge.reverses,
     component: charge.component,
+    payee: charge.payee,
     quantity: Number(charge.quantity),
-    /** Decimal text, USD per million tokens. */
+    /** Decimal text, USD per million units. */
     rate,
     amount,
+    list_rate: encodeUsdPerMillion(charge.listRatePicoUsd),
+    list_amount: encodeUsd(charge.listAmountPicoUsd),
     formula: `${charge.quantity} × ${rate} USD per million = ${amount} USD`,
-    price: {
-      id: String(price.id),
-      model: price.model,
-      tier: price.tier,
-      input_total_min: Number(price.inputTotalMin),
-      input_total_max: price.inputTotalMax === null ? null : Number(price.inputTotalMax),
-      effective_from: price.effectiveFrom.toISOString(),
-      effective_to: price.effectiveTo?.toISOString() ?? null,
-      source: price.source,
-      source_version: price.sourceVersion,
-      source_hash: price.sourceHash,
-    },
+    recorded_at: charge.recordedAt.toISOString(),
+    rule:
+      rule === null
+        ? null
+        : {
+            id: rule.id,
+            kind: rule.kind,
+            /** USD per million units, or percent. */
+            value: encodeUsdPerMillion(rule.value),
+            model: rule.model,
+            component: rule.component,
+          },
+    price:
+      price === null
+        ? null
+        : {
+            id: String(price.id),
+            model: price.model,
+            tier: price.tier,
+            input_total_min: Number(price.inputTotalMin),
+            input_total_max: price.inputTotalMax === null ? null : Number(price.inputTotalMax),
+            effective_from: price.effectiveFrom.toISOString(),
+            effective_to: price.effectiveTo?.toISOString() ?? null,
+            source: price.source,
+            source_version: price.sourceVersion,
+            source_hash: price.sourceHash,
+            reference: price.reference,
+          },
   };
 };
 
@@ -115,7 +137,14 @@ const encodeAttempt = (attempt: RecordedAttempt) => ({
   pricing: attempt.pricing,
   pricing_reason: attempt.pricingReason,
   cost: attempt.costPicoUsd === null ? null : encodeUsd(attempt.costPicoUsd),
+  list_cost: attempt.listCostPicoUsd === null ? null : encodeUsd(attempt.listCostPicoUsd),
   charges: attempt.charges.map(encodeCharge),
+  adjustments: attempt.adjustments.map((adjustment) => ({
+    reason: adjustment.reason,
+    pricing: adjustment.pricing,
+    cost_change: encodeUsd(adjustment.costDeltaPicoUsd),
+    recorded_at: adjustment.recordedAt.toISOString(),
+  })),
   recorded_at: attempt.recordedAt.toISOString(),
 });
 
