@@ -188,6 +188,12 @@ export const SETTINGS = {
     default: '86400',
     ...wholeNumber(0, 2_592_000),
   }),
+  drainNoticeMs: settingOf('FLO2_DRAIN_NOTICE_MS', {
+    description:
+      'How long an ingress that is told to stop still takes requests while it says it is not ready, so that a load balancer notices first.',
+    default: '2000',
+    ...wholeNumber(0, 120_000),
+  }),
   drainTimeoutMs: settingOf('FLO2_DRAIN_TIMEOUT_MS', {
     description: 'How long a process that is told to stop may take to finish what it has in hand.',
     default: '30000',

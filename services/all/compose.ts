@@ -18,7 +18,7 @@ import { createWebServer } from '#web/server';
 
 export type EverythingConfiguration = Omit<
   ControlConfiguration & IngressConfiguration & MeteringConfiguration & WorkerConfiguration,
-  'healthPort' | 'logLevel'
+  'healthPort' | 'logLevel' | 'drainNoticeMs'
 >;
 
 export type Everything = {
@@ -37,7 +37,8 @@ export const composeEverything = async (
   const metering = await composeMetering(configuration, context);
   const worker = await composeWorker(configuration, context);
   const jobs = await composeJobs(configuration, context);
-  const ingress = await composeIngress(configuration, context);
+  // Nothing balances between processes here: a stop need not wait to be noticed.
+  const ingress = await composeIngress({ ...configuration, drainNoticeMs: 0 }, context);
   const control = await composeControl(configuration, context);
 
   const app = createWebServer({ logger: context.logger, mint: createSystemMint() });

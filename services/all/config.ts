@@ -1,7 +1,7 @@
 import { ConfigurationError, type ConfigurationOf } from '#runtime/config';
 import { SETTINGS } from '#runtime/settings';
 
-const { healthPort: _, url: _url, apiKey: _apiKey, ...settings } = SETTINGS;
+const { healthPort: _, drainNoticeMs: _drainNoticeMs, url: _url, apiKey: _apiKey, ...settings } = SETTINGS;
 
 export const ALL_SETTINGS = settings;
 

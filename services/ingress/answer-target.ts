@@ -5,6 +5,8 @@ export type AnswerTarget = {
   readonly writableEnded: boolean;
   readonly writableFinished: boolean;
   readonly writableNeedDrain: boolean;
+  /** False has a connection end with the answer. */
+  shouldKeepAlive?: boolean;
   writeHead: (status: number, headers: Record<string, string>) => unknown;
   /** Text is a comment that is no part of the answer; bytes are. */
   write: (data: string | Uint8Array, onTaken?: (error?: Error | null) => void) => unknown;

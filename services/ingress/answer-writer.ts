@@ -85,6 +85,10 @@ export class AnswerWriter {
     this.#closeStalled();
   }
 
+  closeConnection(): void {
+    if (!this.#response.headersSent) this.#response.shouldKeepAlive = false;
+  }
+
   /** A comment, which readers of server-sent events skip, where nothing was written since then. */
   keepAlive(silentSinceMs: number): void {
     if (this.#framing !== 'sse' || this.#lastWriteMs > silentSinceMs) return;

@@ -34,6 +34,7 @@ type Configuration = Pick<
   | 'requestTimeoutMs'
   | 'streamKeepAliveMs'
   | 'jobResultSeconds'
+  | 'drainNoticeMs'
   | 'drainTimeoutMs'
 >;
 
@@ -96,6 +97,7 @@ export const composeIngress = async (configuration: Configuration, context: Proc
     bodyLimitBytes: configuration.bodyLimitBytes,
     defaultTimeoutMs: configuration.requestTimeoutMs,
     streamKeepAliveMs: configuration.streamKeepAliveMs,
+    drainNoticeMs: configuration.drainNoticeMs,
     drainMs: configuration.drainTimeoutMs,
   });
 };

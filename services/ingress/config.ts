@@ -11,6 +11,7 @@ export const INGRESS_SETTINGS = {
   allowPrivateUpstreams: SETTINGS.allowPrivateUpstreams,
   jobResultSeconds: SETTINGS.jobResultSeconds,
   bodyLimitBytes: SETTINGS.bodyLimitBytes,
+  drainNoticeMs: SETTINGS.drainNoticeMs,
   streamKeepAliveMs: SETTINGS.streamKeepAliveMs,
   requestTimeoutMs: SETTINGS.requestTimeoutMs,
 };

@@ -116,6 +116,11 @@ export class OpenRequests {
     if (request !== undefined && request.fence.attempts === 0) this.#fail(request, error, null);
   }
 
+  /** Has each client's connection end with its answer. */
+  closeConnections(): void {
+    for (const { writer } of this.#requests.values()) writer.closeConnection();
+  }
+
   /** Resolves when no request is open. */
   empty(): Promise<void> {
     if (this.#requests.size === 0) return Promise.resolve();

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Dispatch, DispatchHeader } from '#contracts/dispatch';
@@ -52,6 +53,8 @@ export type IngressDeps = {
   defaultTimeoutMs: number;
   /** Silence in a stream after which its client is sent a comment. */
   streamKeepAliveMs: number;
+  /** How long a stop still takes requests, while it says that it is not ready. */
+  drainNoticeMs: number;
   /** How long a stop lets open requests finish. */
   drainMs: number;
 };
@@ -88,6 +91,7 @@ export const createIngress = (deps: IngressDeps): Ingress => {
   };
   const idempotency = new Idempotency({ connection, store: deps.idempotentRequests, ingressId, logger });
   let accepting = false;
+  let leaving = false;
   let finish: (() => Promise<void>) | null = null;
 
   const refuseIfUnable = (): void => {
@@ -159,6 +163,8 @@ export const createIngress = (deps: IngressDeps): Ingress => {
 
   const serve = async (incoming: Incoming, { raw: response }: FastifyReply): Promise<void> => {
     const { requestId, surface, headers } = incoming;
+    // The next request on this connection shall find another ingress.
+    if (leaving) response.shouldKeepAlive = false;
     try {
       const key = readIdempotencyKey(headers['idempotency-key']);
       if (key === null) return await execute(incoming, response, response);
@@ -198,6 +204,9 @@ export const createIngress = (deps: IngressDeps): Ingress => {
       idempotency.start();
       accepting = true;
       finish = async () => {
+        leaving = true;
+        open.closeConnections();
+        await sleep(deps.drainNoticeMs);
         accepting = false;
         const failAll = setTimeout(
           () => open.failAll(new FloError('unavailable', 'flo2 was stopped before an answer was complete.')),
@@ -215,7 +224,7 @@ export const createIngress = (deps: IngressDeps): Ingress => {
       await finish?.();
       finish = null;
     },
-    ready: () => accepting && watch.connected(),
+    ready: () => accepting && !leaving && watch.connected(),
     registerRoutes: (app) => {
       for (const { path, surface: surfaceId, address, takesQueryKey } of INFERENCE_ROUTES) {
         const surface = surfaceOf(surfaceId);

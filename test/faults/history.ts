@@ -64,10 +64,13 @@ export const mintCanary = (tenant: TaggedTenant): string => {
   return `canary-${tenant.tag}-${sequence}-end`;
 };
 
+/** Some of more than one byte a character, so that what splits or mends them is seen. */
+const WORDS = ['plain', 'größer', '漢字', '🙂👍🏽', 'e\u0301'];
+
 const pooled = new Agent({ keepAlive: true, maxSockets: 512 });
 
 const wordsOf = (canary: string, count: number): string =>
-  [canary, ...Array.from({ length: count }, (_, index) => `w${index}`)].join(' ');
+  [canary, ...Array.from({ length: count }, (_, index) => WORDS[index % WORDS.length])].join(' ');
 
 type ErrorBody = { error?: { code?: unknown; type?: unknown; message?: unknown } };
 
@@ -134,7 +137,7 @@ export const send = (options: SendOptions): Promise<RequestRecord> => {
   const wanted = wordsOf(canary, words);
   const startedAtMs = Date.now();
   return new Promise((resolve) => {
-    let raw = '';
+    const chunks: Buffer[] = [];
     let bytes = 0;
     let answer: IncomingMessage | null = null;
     let firstByteAtMs: number | null = null;
@@ -144,6 +147,7 @@ export const send = (options: SendOptions): Promise<RequestRecord> => {
       isOver = true;
       clearTimeout(patience);
       clearTimeout(leaving);
+      const raw = Buffer.concat(chunks).toString('utf8');
       const status = answer?.statusCode ?? null;
       const isEventStream = String(answer?.headers['content-type']).includes('text/event-stream');
       const read = readAnswer(raw, isEventStream);
@@ -186,7 +190,7 @@ export const send = (options: SendOptions): Promise<RequestRecord> => {
         response.on('data', (chunk: Buffer) => {
           firstByteAtMs ??= Date.now();
           bytes += chunk.length;
-          raw += chunk.toString('latin1');
+          chunks.push(chunk);
           if (options.leaveAfterBytes !== undefined && bytes >= options.leaveAfterBytes) {
             finish('left', false);
             call.destroy();

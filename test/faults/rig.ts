@@ -16,7 +16,7 @@ import type { CallRecord } from '#test/simulators/call-log';
 import { startSimulator, type Simulator } from '#test/simulators/simulator';
 import { mintSecrets } from '#test/support/flo2';
 import { launchProcess, startProcess, type RoleName, type StartedProcess } from '#test/support/flo2-process';
-import { createTenant, type TenantOptions } from '#test/support/tenant';
+import { callControl, createTenant, type TenantOptions } from '#test/support/tenant';
 import type { TestRun } from '#test/support/test-run';
 import type { TaggedTenant } from './history.ts';
 
@@ -32,6 +32,8 @@ export type Rig = {
   roles: Record<Role, StartedProcess[]>;
   /** One more process of a role, which is the caller's to end. */
   spawn: (role: Role, environment?: Readonly<Record<string, string>>) => Promise<StartedProcess>;
+  /** Calls the control plane as root; rejects with its answer where that is no success. */
+  control: (method: string, path: string) => Promise<unknown>;
   createTenant: (tag: string, options?: Omit<TenantOptions, 'simulatorUrl'>) => Promise<TaggedTenant>;
   /** The calls that were made with the tenants' keys. */
   callsOf: (tenants: readonly TaggedTenant[]) => CallRecord[];
@@ -109,6 +111,9 @@ export const startRig = async (
     FLO2_ALLOW_PRIVATE_UPSTREAMS: 'true',
     FLO2_DRAIN_TIMEOUT_MS: String(DRAIN_TIMEOUT_MS),
     FLO2_REQUEST_TIMEOUT_MS: '30000',
+    FLO2_DRAIN_NOTICE_MS: '500',
+    // Silence in an answer is tested with it; no simulator is asked to pause for so long otherwise.
+    FLO2_IDLE_TIMEOUT_MS: '2000',
     FLO2_HEALTH_PORT: '0',
     LOG_LEVEL: 'info',
     ...changes,
@@ -142,6 +147,7 @@ export const startRig = async (
     environment,
     roles: { control, ingress, worker, jobs, metering },
     spawn,
+    control: (method, path) => callControl({ url: control[0]?.url ?? '', adminKey }, method, path),
     createTenant: async (tag, options = {}) => ({
       ...(await createTenant(
         { url: control[0]?.url ?? '', adminKey },
@@ -151,7 +157,10 @@ export const startRig = async (
     }),
     callsOf: (tenants) => {
       const secrets = new Set(tenants.flatMap(({ providerSecrets }) => providerSecrets));
-      return simulator.log.calls.filter(({ credential }) => credential !== null && secrets.has(credential));
+      // A listing of models is no attempt.
+      return simulator.log.calls.filter(
+        ({ credential, method }) => method === 'POST' && credential !== null && secrets.has(credential),
+      );
     },
     stopNats: async () => {
       await nats?.stop();

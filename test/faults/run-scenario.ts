@@ -56,9 +56,10 @@ export const runScenario = async (
   const violations: string[] = [];
   const figures: Record<string, number> = {};
   const judging: Promise<void>[] = [];
+  const seeds = Math.min(options.seeds, scenario.seedsMax ?? options.seeds);
   let nextSeed = options.firstSeed;
   const lane = async (): Promise<void> => {
-    while (nextSeed < options.firstSeed + options.seeds) {
+    while (nextSeed < options.firstSeed + seeds) {
       const seed = nextSeed;
       nextSeed += 1;
       const random = seededRandom(seed);
@@ -77,12 +78,12 @@ export const runScenario = async (
       );
     }
   };
-  await Promise.all(Array.from({ length: Math.min(scenario.atOnce, options.seeds) }, lane));
+  await Promise.all(Array.from({ length: Math.min(scenario.atOnce, seeds) }, lane));
   await Promise.all(judging);
   return {
     id: scenario.id,
     title: scenario.title,
-    seeds: options.seeds,
+    seeds,
     requests: outcome.requests,
     answered: outcome.answered,
     counts: outcome.counts,

@@ -28,6 +28,8 @@ export type Scenario = {
   /** `F1 worker.granted`: the row of the fault matrix, and which variant of it. */
   id: string;
   title: string;
+  /** Where a run is long whatever is done: only so many seeds of those asked for. */
+  seedsMax?: number;
   /** Seeds that may run at the same time; faults that everything feels stand alone. */
   atOnce: number;
   /** How soon after the fault everything must agree. */

@@ -1,4 +1,16 @@
 import type { Scenario } from './scenario.ts';
+import { clientScenarios } from './scenarios/clients.ts';
 import { killPointScenarios } from './scenarios/kill-points.ts';
+import { outageScenarios } from './scenarios/outages.ts';
+import { providerScenarios } from './scenarios/providers.ts';
+import { queueScenarios } from './scenarios/queue.ts';
+import { rollingScenarios } from './scenarios/rolling.ts';
 
-export const SCENARIOS: readonly Scenario[] = [...killPointScenarios];
+export const SCENARIOS: readonly Scenario[] = [
+  ...killPointScenarios,
+  ...outageScenarios,
+  ...providerScenarios,
+  ...queueScenarios,
+  ...clientScenarios,
+  ...rollingScenarios,
+];

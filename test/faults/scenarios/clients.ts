@@ -1,0 +1,174 @@
+/** F19 to F21: clients that leave, that never read, and that are ten times too many. */
+import { Agent, request as httpRequest } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { mintCanary, send, type RequestRecord, type TaggedTenant } from '../history.ts';
+import { pick, tagOf, type Scenario } from '../scenario.ts';
+import { ingressUrls, mixed, percentile, sendCount, sendUntil, tookMs } from './traffic.ts';
+
+/** With 20 seeds: ten thousand. */
+const LEAVING_PER_SEED = 500;
+const ABORTED_MS = 1_000;
+
+const leavingClients: Scenario = {
+  id: 'F19',
+  title: 'clients that leave after any byte, over pooled connections',
+  atOnce: 1,
+  recoveryMaxMs: 15_000,
+  run: async ({ rig, seed, random }) => {
+    const tenant = await rig.createTenant(tagOf('F19', seed));
+    const agent = new Agent({ keepAlive: true, maxSockets: 64 });
+    const next = mixed(rig, tenant, random);
+    const requests = await sendCount(LEAVING_PER_SEED, 16, () => {
+      const options = { ...next(), agent };
+      const chance = random();
+      if (chance < 0.4) return { ...options, stream: true, leaveAfterBytes: pick(random, 1, 2_000) };
+      return chance < 0.7 ? { ...options, leaveAfterMs: pick(random, 0, 30) } : options;
+    });
+    const faultAtMs = Date.now();
+    await sleep(ABORTED_MS + 500);
+    agent.destroy();
+    const leftAtMs = new Map(
+      requests.flatMap(({ ending, canary, endedAtMs }) => (ending === 'left' ? [[canary, endedAtMs]] : [])),
+    );
+    const violations: string[] = [];
+    let slowestMs = 0;
+    for (const call of rig.callsOf([tenant])) {
+      const canary = /canary-[a-z0-9]+-\d+-end/.exec(call.body ?? '')?.[0] ?? '';
+      const left = leftAtMs.get(canary);
+      if (call.outcome === 'open') violations.push(`${canary} is still called`);
+      if (left !== undefined && call.endedAtMs !== null) {
+        slowestMs = Math.max(slowestMs, call.endedAtMs - Math.max(left, call.startedAtMs));
+      }
+    }
+    if (slowestMs > ABORTED_MS) violations.push(`a call went on for ${slowestMs} ms`);
+    return {
+      tenants: [tenant],
+      requests,
+      faultAtMs,
+      allowed: ['left'],
+      violations,
+      figures: { 'slowest abort ms': slowestMs, left: leftAtMs.size },
+    };
+  },
+};
+
+/** With 20 seeds at once: a thousand. */
+const READERS_PER_SEED = 50;
+const READER_DEADLINE_MS = 8_000;
+/** The deadline, a grace of 1 s for the worker's word, and 10 s for an ending nobody reads. */
+const DROPPED_MS = READER_DEADLINE_MS + 14_000;
+const READERS_PEAK_MIB = 512;
+
+/** Sends, and reads nothing; resolves when the other side has closed the connection, or to false in time. */
+const neverRead = (url: string, tenant: TaggedTenant, model: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const call = httpRequest(`${url}/v1/chat/completions`, {
+      method: 'POST',
+      agent: false,
+      headers: {
+        authorization: `Bearer ${tenant.apiKey}`,
+        'content-type': 'application/json',
+        'x-flo2-timeout-ms': String(READER_DEADLINE_MS),
+      },
+    });
+    const timer = setTimeout(() => {
+      call.destroy();
+      resolve(false);
+    }, DROPPED_MS);
+    const over = (): void => {
+      clearTimeout(timer);
+      resolve(true);
+    };
+    call.on('socket', (socket) => {
+      // Nothing is read from it: what it has taken stays in the system's buffers.
+      socket.on('connect', () => socket.pause());
+      socket.on('close', over);
+      const probe = setInterval(() => socket.write(''), 1_000);
+      socket.on('close', () => clearInterval(probe));
+    });
+    call.on('error', () => undefined);
+    call.end(
+      JSON.stringify({ model, stream: true, messages: [{ role: 'user', content: mintCanary(tenant) }] }),
+    );
+  });
+
+const neverReaders: Scenario = {
+  id: 'F20',
+  title: 'a thousand readers that never read',
+  atOnce: 20,
+  recoveryMaxMs: 30_000,
+  run: async ({ rig, seed, random }) => {
+    const tenant = await rig.createTenant(tagOf('F20', seed));
+    const urls = ingressUrls(rig);
+    const models = ['openai/gpt-4o-mini', 'anthropic/claude-haiku-4-5'];
+    const closed = await Promise.all(
+      Array.from({ length: READERS_PER_SEED }, (_, index) =>
+        neverRead(
+          urls[index % urls.length] ?? '',
+          tenant,
+          `${models[Math.floor(index / 2) % 2]}-sim-tokens-${pick(random, 15_000, 20_000)}`,
+        ),
+      ),
+    );
+    const faultAtMs = Date.now();
+    const held = [...rig.roles.ingress, ...rig.roles.worker];
+    const peakMiB = Math.max(...(await Promise.all(held.map(rig.peakMiB))).map((peak) => peak ?? 0));
+    const left = closed.filter((isClosed) => !isClosed).length;
+    const violations = left === 0 ? [] : [`${left} connections were held after the deadline`];
+    if (peakMiB > READERS_PEAK_MIB) violations.push(`a process took ${peakMiB} MiB`);
+    const after = await send({ url: urls[0] ?? '', tenant, model: 'openai/gpt-4o-mini' });
+    return {
+      tenants: [tenant],
+      requests: [after],
+      faultAtMs,
+      allowed: [],
+      violations,
+      figures: { 'peak MiB': peakMiB, readers: READERS_PER_SEED },
+    };
+  },
+};
+
+const PEAK_AT_ONCE = 32;
+
+const goodputOf = (records: readonly RequestRecord[], spanMs: number): number =>
+  (records.filter(({ ending }) => ending === 'answered').length * 1_000) / spanMs;
+
+const overload: Scenario = {
+  id: 'F21',
+  title: 'ten times the load',
+  atOnce: 1,
+  recoveryMaxMs: 15_000,
+  run: async ({ rig, seed, random, isFull }) => {
+    const tenant = await rig.createTenant(tagOf('F21', seed));
+    const urls = ingressUrls(rig);
+    const next = () => ({
+      url: urls[pick(random, 0, urls.length - 1)] ?? '',
+      tenant,
+      model: 'openai/gpt-4o-mini-sim-latency-5',
+      headers: { 'x-flo2-timeout-ms': '3000' },
+    });
+    const load = async (atOnce: number, spanMs: number): Promise<RequestRecord[]> => {
+      const endMs = Date.now() + spanMs;
+      return sendUntil(atOnce, next, () => Date.now() >= endMs);
+    };
+    const spanMs = isFull ? 300_000 : 2_000;
+    const atPeak = await load(PEAK_AT_ONCE, 2_000);
+    const over = await load(PEAK_AT_ONCE * 10, spanMs);
+    const faultAtMs = Date.now();
+    const goodput = goodputOf(over, spanMs) / goodputOf(atPeak, 2_000);
+    const refusals = over.filter(({ ending }) => ending === 'refused').map(tookMs);
+    const refusedP99 = percentile(refusals, 0.99);
+    const violations: string[] = [];
+    if (goodput < 0.8) violations.push(`goodput was ${goodput.toFixed(2)} of the peak`);
+    return {
+      tenants: [tenant],
+      requests: [...atPeak, ...over],
+      faultAtMs,
+      allowed: ['refused', 'failed'],
+      violations,
+      figures: { 'goodput lost': 1 - goodput, refusals: refusals.length, 'refused p99 ms': refusedP99 },
+    };
+  },
+};
+
+export const clientScenarios: readonly Scenario[] = [leavingClients, neverReaders, overload];

@@ -1,0 +1,353 @@
+/** F9 to F14: what providers do to who calls them. */
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { gzipSync } from 'node:zlib';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { send, type RequestRecord } from '../history.ts';
+import { pick, tagOf, type Scenario, type ScenarioContext, type SeedRun } from '../scenario.ts';
+import { ingressUrls, mixed, percentile, sendCount, sendUntil, tookMs } from './traffic.ts';
+
+const MODEL = 'openai/gpt-4o-mini';
+
+const limitStorm: Scenario = {
+  id: 'F9',
+  title: 'a storm of 429 with varied Retry-After on one tenant’s key',
+  atOnce: 1,
+  recoveryMaxMs: 10_000,
+  run: async ({ rig, seed, random }) => {
+    const stormed = await rig.createTenant(tagOf('F9', seed));
+    const other = await rig.createTenant(tagOf('F9other', seed));
+    const alone = await sendCount(60, 4, mixed(rig, other, random));
+    const [key] = stormed.providerSecrets;
+    rig.simulator.setBehaviour({
+      match: { key: key ?? '' },
+      behaviour: { status: 429, limit: 'requests', retryAfter: String(pick(random, 1, 3)) },
+    });
+    let isOver = false;
+    const urls = ingressUrls(rig);
+    const storm = sendUntil(
+      4,
+      () => ({
+        url: urls[pick(random, 0, 1)] ?? '',
+        tenant: stormed,
+        model: MODEL,
+        headers: { 'x-flo2-timeout-ms': '2500' },
+      }),
+      () => isOver,
+    );
+    const beside = await sendCount(60, 4, mixed(rig, other, random));
+    await sleep(1_000);
+    isOver = true;
+    const refused = await storm;
+    rig.simulator.clearBehaviours();
+    const faultAtMs = Date.now();
+    const calls = rig.callsOf([stormed]).length;
+    const first = new Set(refused.map(({ canary }) => canary)).size;
+    const perRequest = calls / Math.max(1, first);
+    const p99Ratio = percentile(beside.map(tookMs), 0.99) / Math.max(25, percentile(alone.map(tookMs), 0.99));
+    const violations: string[] = [];
+    if (perRequest > 1.1) violations.push(`${calls} calls for ${first} requests`);
+    if (p99Ratio > 2) violations.push(`another tenant's p99 was ${p99Ratio.toFixed(2)} times its own`);
+    for (const { ending } of [...alone, ...beside]) {
+      if (ending !== 'answered') violations.push(`another tenant's request was ${ending}`);
+    }
+    return {
+      tenants: [stormed, other],
+      requests: [...alone, ...beside, ...refused],
+      faultAtMs,
+      allowed: ['refused', 'failed'],
+      violations,
+      figures: { 'calls per request': perRequest, 'p99 ratio': p99Ratio },
+    };
+  },
+};
+
+const PROBED_MS = 35_000;
+
+const failingTarget: Scenario = {
+  id: 'F10',
+  title: '5xx and then recovery, behind a fallback',
+  atOnce: 20,
+  recoveryMaxMs: PROBED_MS + 10_000,
+  run: async ({ rig, seed, random }) => {
+    const tenant = await rig.createTenant(tagOf('F10', seed), {
+      routes: { safe: { targets: [{ model: MODEL }, { model: 'anthropic/claude-haiku-4-5' }] } },
+    });
+    const [openaiKey] = tenant.providerSecrets;
+    const callsToFirst = (): number =>
+      rig.callsOf([tenant]).filter(({ credential }) => credential === openaiKey).length;
+    rig.simulator.setBehaviour({
+      match: { key: openaiKey ?? '' },
+      behaviour: { status: pick(random, 0, 1) === 0 ? 500 : 503 },
+    });
+    const urls = ingressUrls(rig);
+    const next = () => ({ url: urls[0] ?? '', tenant, model: 'safe' });
+    const failing = await sendCount(30, 1, next);
+    const ejectedAfter = callsToFirst();
+    const violations: string[] = [];
+    // One at a time, so that none was on its way while the others were counted.
+    if (ejectedAfter > 5) violations.push(`${ejectedAfter} of 30 requests still called what fails`);
+    rig.simulator.setBehaviour({ match: { key: openaiKey ?? '' }, behaviour: {} });
+    const faultAtMs = Date.now();
+    const after: RequestRecord[] = [];
+    while (callsToFirst() === ejectedAfter && Date.now() < faultAtMs + PROBED_MS) {
+      after.push(await send(next()));
+      await sleep(250);
+    }
+    const probedMs = Date.now() - faultAtMs;
+    if (callsToFirst() === ejectedAfter) violations.push(`not probed within ${PROBED_MS} ms`);
+    return {
+      tenants: [tenant],
+      requests: [...failing, ...after],
+      faultAtMs,
+      allowed: [],
+      violations,
+      figures: { 'ejected after calls': ejectedAfter, 'probed ms': probedMs },
+    };
+  },
+};
+
+type Hang = {
+  words: string;
+  stream: boolean;
+  headers: Record<string, string>;
+  code: string;
+  withinMs: number;
+};
+
+const HANGS: readonly Hang[] = [
+  // No headers: the route's own first-byte limit of 500 ms, twice where it is tried again.
+  {
+    words: 'hang',
+    stream: false,
+    headers: { 'x-flo2-timeout-ms': '4000' },
+    code: 'timeout',
+    withinMs: 4_500,
+  },
+  {
+    words: 'hang-0',
+    stream: true,
+    headers: { 'x-flo2-timeout-ms': '4000' },
+    code: 'timeout',
+    withinMs: 4_500,
+  },
+  // Silence in the middle: the limit between bytes, 2 s here.
+  { words: 'hang-4', stream: true, headers: {}, code: 'timeout', withinMs: 4_000 },
+  // A byte now and then: the deadline.
+  {
+    words: 'drip-300',
+    stream: true,
+    headers: { 'x-flo2-timeout-ms': '1500' },
+    code: 'deadline_exceeded',
+    withinMs: 3_000,
+  },
+];
+
+const hangs: Scenario = {
+  id: 'F11',
+  title: 'hanging before and after the headers, mid-stream, and dripping',
+  atOnce: 4,
+  recoveryMaxMs: 10_000,
+  run: async ({ rig, seed, random }) => {
+    const tenant = await rig.createTenant(tagOf('F11', seed), {
+      routes: Object.fromEntries(
+        HANGS.map(({ words }) => [
+          words,
+          { targets: [{ model: `${MODEL}-sim-${words}` }], timeout_ms: 500, max_attempts: 1 },
+        ]),
+      ),
+    });
+    const urls = ingressUrls(rig);
+    const violations: string[] = [];
+    const requests = await Promise.all(
+      HANGS.map(async ({ words, stream, headers, code, withinMs }) => {
+        const model = words.startsWith('drip') ? `${MODEL}-sim-${words}` : words;
+        const url = urls[pick(random, 0, 1)] ?? '';
+        const record = await send({ url, tenant, model, stream, headers });
+        if (record.code !== code) violations.push(`${words} ended with ${record.code ?? record.ending}`);
+        if (tookMs(record) > withinMs) violations.push(`${words} took ${tookMs(record)} ms`);
+        return record;
+      }),
+    );
+    return { tenants: [tenant], requests, faultAtMs: Date.now(), allowed: ['failed'], violations };
+  },
+};
+
+const resets: Scenario = {
+  id: 'F12',
+  title: 'the provider’s connection resets mid-stream, with a fallback at hand',
+  atOnce: 4,
+  recoveryMaxMs: 10_000,
+  run: async ({ rig, seed, random }) => {
+    const cut = pick(random, 3, 9);
+    const tenant = await rig.createTenant(tagOf('F12', seed), {
+      routes: {
+        cut: {
+          targets: [{ model: `${MODEL}-sim-pace-2-cut-${cut}` }, { model: 'anthropic/claude-haiku-4-5' }],
+        },
+      },
+    });
+    const urls = ingressUrls(rig);
+    const requests = await sendCount(8, 4, () => ({
+      url: urls[pick(random, 0, 1)] ?? '',
+      tenant,
+      model: 'cut',
+      stream: true,
+      words: 20,
+    }));
+    const violations: string[] = [];
+    for (const { ending, code } of requests) {
+      if (ending !== 'failed') violations.push(`a stream that was cut was ${ending} (${code ?? ''})`);
+    }
+    const calls = rig.callsOf([tenant]).length;
+    if (calls !== requests.length) violations.push(`${calls} calls for ${requests.length} streams`);
+    return { tenants: [tenant], requests, faultAtMs: Date.now(), allowed: ['failed'], violations };
+  },
+};
+
+const MALFORMED = ['html', 'empty', 'halfjson', 'noend', 'streamerror-2', 'text', 'cut-1', 'nousage'];
+
+const malformed: Scenario = {
+  id: 'F13',
+  title: 'answers that are not what they should be',
+  atOnce: 4,
+  recoveryMaxMs: 10_000,
+  run: async ({ rig, seed, random }) => {
+    const tenant = await rig.createTenant(tagOf('F13', seed), {
+      routes: Object.fromEntries(
+        MALFORMED.map((words) => [words, { targets: [{ model: `${MODEL}-sim-${words}` }], max_attempts: 1 }]),
+      ),
+    });
+    const urls = ingressUrls(rig);
+    const violations: string[] = [];
+    const requests = await Promise.all(
+      MALFORMED.flatMap((words) =>
+        [true, false].map(async (stream) => {
+          const record = await send({ url: urls[pick(random, 0, 1)] ?? '', tenant, model: words, stream });
+          if (record.ending === 'failed' && record.code === 'internal') {
+            violations.push(`${words} was taken for a fault of flo2's own`);
+          }
+          return record;
+        }),
+      ),
+    );
+    // Whole characters come back from single bytes.
+    const dripped = await send({
+      url: urls[0] ?? '',
+      tenant,
+      model: `${MODEL}-sim-drip-0`,
+      stream: true,
+      words: 5,
+    });
+    if (dripped.ending !== 'answered') violations.push(`an answer byte by byte was ${dripped.ending}`);
+    const running = [...rig.roles.ingress, ...rig.roles.worker];
+    const exits = await Promise.all(
+      running.map(({ exited }) => Promise.race([exited.then(() => 'ended'), sleep(1, 'runs')])),
+    );
+    if (exits.includes('ended')) violations.push('a process has ended');
+    return {
+      tenants: [tenant],
+      requests: [...requests, dripped],
+      faultAtMs: Date.now(),
+      allowed: ['failed'],
+      violations,
+    };
+  },
+};
+
+const MIB = 1024 * 1024;
+const BOMB = gzipSync(Buffer.alloc(256 * MIB));
+
+/** Writes as fast as the other side takes, until it goes. */
+const pour = (response: ServerResponse, piece: Buffer, total: number): void => {
+  let sent = 0;
+  const more = (): void => {
+    while (!response.destroyed && sent < total) {
+      sent += piece.length;
+      if (!response.write(piece)) {
+        response.once('drain', more);
+        return;
+      }
+    }
+    if (!response.destroyed) response.end();
+  };
+  more();
+};
+
+const HUGE: Readonly<Record<string, (response: ServerResponse) => void>> = {
+  'huge-body': (response) => {
+    response.writeHead(200, { 'content-type': 'application/json' });
+    pour(response, Buffer.alloc(MIB, ' '), 1_024 * MIB);
+  },
+  'huge-line': (response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    response.write('data: ');
+    pour(response, Buffer.alloc(MIB, 'x'), 100 * MIB);
+  },
+  'gzip-bomb': (response) => {
+    response.writeHead(200, { 'content-type': 'application/json', 'content-encoding': 'gzip' });
+    response.end(BOMB);
+  },
+  'huge-error': (response) => {
+    response.writeHead(500, { 'content-type': 'application/json' });
+    pour(response, Buffer.alloc(MIB, '{'), 1_024 * MIB);
+  },
+};
+
+const runHuge = async ({ rig, seed }: ScenarioContext): Promise<SeedRun> => {
+  const server = createServer((request, response) => {
+    response.on('error', () => undefined);
+    let body = '';
+    request.on('data', (chunk: Buffer) => (body += chunk.toString()));
+    request.on('end', () => {
+      const kind = Object.keys(HUGE).find((name) => body.includes(name)) ?? 'huge-body';
+      HUGE[kind]?.(response);
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const tenant = await rig.createTenant(tagOf('F14', seed), {
+    providerKeys: [{ provider: 'openai', baseUrl: `http://127.0.0.1:${port}/v1` }],
+    routes: Object.fromEntries(
+      Object.keys(HUGE).map((name) => [name, { targets: [{ model: `openai/${name}` }], max_attempts: 1 }]),
+    ),
+  });
+  const before = await Promise.all(rig.roles.worker.map(rig.peakMiB));
+  const requests: RequestRecord[] = [];
+  for (const name of Object.keys(HUGE)) {
+    requests.push(
+      await send({ url: ingressUrls(rig)[0] ?? '', tenant, model: name, stream: name === 'huge-line' }),
+    );
+  }
+  server.closeAllConnections();
+  server.close();
+  const after = await Promise.all(rig.roles.worker.map(rig.peakMiB));
+  const grownMiB = Math.max(...after.map((peak, index) => (peak ?? 0) - (before[index] ?? 0)));
+  const violations = requests.flatMap(({ ending }) => (ending === 'failed' ? [] : [`it was ${ending}`]));
+  if (grownMiB > 64) violations.push(`a worker grew by ${grownMiB} MiB`);
+  return {
+    tenants: [tenant],
+    requests,
+    faultAtMs: Date.now(),
+    allowed: ['failed'],
+    violations,
+    figures: { 'worker grown MiB': grownMiB },
+  };
+};
+
+const huge: Scenario = {
+  id: 'F14',
+  title: '1 GiB bodies, a line of 100 MiB, a gzip bomb',
+  atOnce: 1,
+  recoveryMaxMs: 10_000,
+  run: runHuge,
+};
+
+export const providerScenarios: readonly Scenario[] = [
+  limitStorm,
+  failingTarget,
+  hangs,
+  resets,
+  malformed,
+  huge,
+];
