@@ -3,6 +3,7 @@ import { attribution } from './attribution.ts';
 import { attemptHolds } from './budget.ts';
 import { apiKeyId, providerKeyId, requestId, tenantId, workItemId } from './ids.ts';
 import { reservation } from './reservation.ts';
+import { payloadReference } from './payload-reference.ts';
 import { lane, providerId, streamFraming, surfaceId } from './vocabulary.ts';
 
 export const TARGETS_MAX = 16;
@@ -63,6 +64,8 @@ export const dispatchHeader = z.object({
    * the message does not carry. `round` counts from 1 how often it was given to the queue.
    */
   workItem: z.object({ id: workItemId, round: z.int().positive() }).nullable().optional(),
+  /** Where the client's body is, when it is not behind this header. */
+  payload: payloadReference.optional(),
   /** Unix milliseconds. */
   admittedAtMs: z.int().nonnegative(),
   deadlineAtMs: z.int().nonnegative(),

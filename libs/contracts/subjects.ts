@@ -15,6 +15,7 @@
  * | `flo2.lim.presence`, `flo2.lim.who`                      | which workers live                        |
  * | key-value bucket `FLEET`                                 | health of keys and buckets                |
  * | `flo2.ctl.changed`                                       | configuration changes                     |
+ * | the object store `flo2_payload`                           | payloads over what one message holds       |
  * | `flo2.dlq.<stream>`                                      | dead letters (`dead-letter.ts`), stream `DLQ` |
  * | JetStream's own advisories of used up deliveries         | stream `ADV`                              |
  */
@@ -109,6 +110,16 @@ export const ADVISORY_STREAM = {
   maxAgeMs: 7 * DAY_MS,
   messagesMax: 100_000,
   ackWaitMs: 30 * SECOND_MS,
+} as const;
+
+/** The bytes of a message that go with it; larger ones are a claim check (`payload-reference.ts`). */
+export const INLINE_BYTES_MAX = 7 * 1024 * 1024;
+
+/** Claim checks are removed after use; these are for what a process that died has left. */
+export const PAYLOAD_BUCKET = {
+  name: 'flo2_payload',
+  maxAgeMs: 2 * DEADLINE_MS_MAX,
+  bytesMax: 4 * 1024 * 1024 * 1024,
 } as const;
 
 export const BURIAL_CONSUMER = 'burial';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { wireError } from './attempt-line.ts';
 import { tenantId, workItemId } from './ids.ts';
+import { payloadReference } from './payload-reference.ts';
 import { providerId } from './vocabulary.ts';
 
 /**
@@ -17,6 +18,8 @@ export const workResultHeader = z.object({
   provider: providerId,
   model: z.string(),
   upstreamRequestId: z.string().nullable(),
+  /** Where the sealed body is, when it is not behind this header. */
+  payload: payloadReference.optional(),
   /** Unix milliseconds. */
   endedAtMs: z.int().nonnegative(),
   outcome: z.discriminatedUnion('kind', [

@@ -33,7 +33,7 @@ export const createDispatchPublisher = (connection: NatsConnection): DispatchPub
       if (step === undefined) throw new FloError('internal', 'The plan has no such step.');
       const { lane, tenantId, requestId } = header;
       const subject = dispatchSubject({ lane, provider: step.provider, model: step.model, tenantId });
-      const message = encodeEnvelope(header, body);
+      const message = encodeEnvelope(header, header.payload === undefined ? body : undefined);
       for (let tries = 1; ; tries += 1) {
         try {
           await outbox.request(() =>

@@ -1,12 +1,16 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { RESULT_CONSUMER, RESULT_STREAM, workResultSubject } from '#contracts/subjects';
+import { INLINE_BYTES_MAX, RESULT_CONSUMER, RESULT_STREAM, workResultSubject } from '#contracts/subjects';
 import { workResultHeader, type WorkResult } from '#contracts/work-result';
 import type { Logger } from '#domain/ports';
 import type { ReceivedResult } from '#domain/work-ports';
 import { decodeEnvelope, encodeEnvelope } from './envelope.ts';
+import type { PayloadStore } from './payload-store.ts';
 import { PullingSource } from './pulling-source.ts';
 import { createStoredPublisher } from './stored-publisher.ts';
+
+const CHECK_IN_BACK_OFF_MAX_MS = 5_000;
 
 export type WorkResultPublisher = {
   /** Repeated until the stream has it. */
@@ -16,18 +20,43 @@ export type WorkResultPublisher = {
 
 export const createWorkResultPublisher = (
   connection: NatsConnection,
+  payloads: PayloadStore,
   logger: Logger,
 ): WorkResultPublisher => {
   const { publish, flushed } = createStoredPublisher(connection, logger, 'a result');
+  const checkingIn = new Set<Promise<void>>();
+
+  const send = ({ header, body }: WorkResult): void =>
+    publish({
+      subject: workResultSubject(header.tenantId),
+      message: encodeEnvelope(header, body),
+      messageId: `${header.workItemId}.${header.attempts}`,
+      details: { workItemId: header.workItemId },
+    });
+
+  const checkIn = async ({ header, body }: WorkResult): Promise<void> => {
+    const { workItemId } = header;
+    for (let tries = 1; !connection.isClosed(); tries += 1) {
+      try {
+        const payload = await payloads.put(workItemId, body);
+        return send({ header: { ...header, payload }, body: new Uint8Array() });
+      } catch {
+        logger.warn({ workItemId }, 'a large result is not stored yet; trying again');
+        await sleep(Math.min(CHECK_IN_BACK_OFF_MAX_MS, 100 * 2 ** Math.min(tries, 8)));
+      }
+    }
+  };
+
   return {
-    publish: ({ header, body }) =>
-      publish({
-        subject: workResultSubject(header.tenantId),
-        message: encodeEnvelope(header, body),
-        messageId: `${header.workItemId}.${header.attempts}`,
-        details: { workItemId: header.workItemId },
-      }),
-    flushed,
+    publish: (result) => {
+      if (result.body.length <= INLINE_BYTES_MAX) return send(result);
+      const checkedIn = checkIn(result).finally(() => checkingIn.delete(checkedIn));
+      checkingIn.add(checkedIn);
+    },
+    flushed: async () => {
+      await Promise.all(checkingIn);
+      await flushed();
+    },
   };
 };
 
@@ -39,6 +68,7 @@ export type WorkResultSource = {
 
 export const openWorkResultSource = async (
   connection: NatsConnection,
+  payloads: PayloadStore,
   onUnreadable: (reason: string) => void,
 ): Promise<WorkResultSource> => {
   const consumer = await jetstream(connection).consumers.get(RESULT_STREAM.name, RESULT_CONSUMER);
@@ -51,7 +81,21 @@ export const openWorkResultSource = async (
         try {
           const { header, bytes } = decodeEnvelope(message.data);
           const result = { header: workResultHeader.parse(header), body: bytes };
-          received.push({ result, ack: () => message.ack(), retryLater: () => message.nak() });
+          const { payload } = result.header;
+          if (payload === undefined) {
+            received.push({ result, ack: () => message.ack(), retryLater: () => message.nak() });
+            continue;
+          }
+          const body = await payloads.get(payload).catch(() => null);
+          if (body === null) {
+            message.nak(CHECK_IN_BACK_OFF_MAX_MS);
+            continue;
+          }
+          const ack = (): void => {
+            message.ack();
+            void payloads.remove(payload.name);
+          };
+          received.push({ result: { ...result, body }, ack, retryLater: () => message.nak() });
         } catch (error) {
           message.term('unreadable');
           onUnreadable(error instanceof Error ? error.name : 'unknown');

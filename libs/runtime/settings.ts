@@ -4,8 +4,9 @@ import { PROVIDER_IDS, providerId, type ProviderId } from '#contracts/vocabulary
 import { optionalSettingOf, settingOf } from './config.ts';
 import { FAULT_POINT_VARIABLE, FAULT_TESTS_VARIABLE } from './fault-point.ts';
 
-/** A request and its header have to fit one NATS message; flo2's nats-server takes 8 MB. */
-const BODY_LIMIT_MAX_BYTES = 7 * 1024 * 1024;
+/** Held in memory while it is read, checked and sent on. */
+const BODY_LIMIT_MAX_BYTES = 100 * 1024 * 1024;
+const BODY_LIMIT_BYTES = 20 * 1024 * 1024;
 
 const wholeNumber = (minimum: number, maximum: number) => ({
   expected: `a whole number from ${minimum} to ${maximum}`,
@@ -140,7 +141,7 @@ export const SETTINGS = {
   }),
   bodyLimitBytes: settingOf('FLO2_BODY_LIMIT_BYTES', {
     description: 'The largest request body taken.',
-    default: String(BODY_LIMIT_MAX_BYTES),
+    default: String(BODY_LIMIT_BYTES),
     ...wholeNumber(1_024, BODY_LIMIT_MAX_BYTES),
   }),
   requestTimeoutMs: settingOf('FLO2_REQUEST_TIMEOUT_MS', {

@@ -4,6 +4,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Dispatch, DispatchHeader } from '#contracts/dispatch';
 import type { RequestId } from '#contracts/ids';
+import { INLINE_BYTES_MAX } from '#contracts/subjects';
 import type { ProviderId } from '#contracts/vocabulary';
 import { AdmissionLimits } from '#domain/admission-limits';
 import type { BudgetGate } from '#domain/budget-gate';
@@ -17,6 +18,7 @@ import { createAttemptEventPublisher } from '#nats/attempt-event-publisher';
 import { watchConnection } from '#nats/connection';
 import { createDispatchPublisher } from '#nats/dispatch-queue';
 import { openIngressLine } from '#nats/ingress-line';
+import { createPayloadStore } from '#nats/payload-store';
 import { faultPoint } from '#runtime/fault-point';
 import { surfaceOf } from '#surfaces/registry';
 import type { Surface } from '#surfaces/surface';
@@ -76,6 +78,7 @@ export const createIngress = (deps: IngressDeps): Ingress => {
   const ingressId = mint.mint('ing');
   const events = createAttemptEventPublisher(connection, logger);
   const queue = createDispatchPublisher(connection);
+  const payloads = createPayloadStore(connection);
   const watch = watchConnection(connection);
   const open = new OpenRequests({ clock, events, keepAliveMs: deps.streamKeepAliveMs });
   const admission: AdmissionDeps = {
@@ -123,8 +126,9 @@ export const createIngress = (deps: IngressDeps): Ingress => {
     try {
       reserved = await reserveRoom(limiter, header, room);
       if (!open.awaits(requestId)) throw abandoned;
+      const payload = body.length > INLINE_BYTES_MAX ? await payloads.put(requestId, body) : undefined;
       faultPoint('ingress.publishing');
-      await queue.publish({ header: reserved, body });
+      await queue.publish({ header: { ...reserved, ...(payload !== undefined && { payload }) }, body });
       faultPoint('ingress.published');
     } catch (error) {
       if (reserved?.reservation) limiter.release(reserved.reservation);
@@ -149,7 +153,11 @@ export const createIngress = (deps: IngressDeps): Ingress => {
         hold.end(0);
         return;
       }
-      open.open(header, writer, { onSettled: release, onClosed: hold.end });
+      const onClosed = (calls: number): void => {
+        hold.end(calls);
+        if (incoming.body.length > INLINE_BYTES_MAX) void payloads.remove(requestId);
+      };
+      open.open(header, writer, { onSettled: release, onClosed });
       const left = new AbortController();
       client?.once('close', () => {
         open.leave(requestId);

@@ -4,6 +4,7 @@ import { createConfigurationChanges } from '#nats/configuration-changes';
 import { createDispatchPublisher } from '#nats/dispatch-queue';
 import { provisionStreams } from '#nats/provision';
 import { openQueueDepths } from '#nats/queue-depth';
+import { createPayloadStore } from '#nats/payload-store';
 import { openResultProgress, openWorkResultSource } from '#nats/work-results';
 import { createWorkSignals } from '#nats/work-signals';
 import { cacheDirectory } from '#domain/directory-cache';
@@ -68,7 +69,7 @@ export const composeJobs = async (
       limiter,
     },
     results: createWorkResults(database),
-    source: await openWorkResultSource(connection, (reason) =>
+    source: await openWorkResultSource(connection, createPayloadStore(connection), (reason) =>
       logger.error({ reason }, 'a result was unreadable'),
     ),
     recovery: createWorkRecovery(database),

@@ -10,6 +10,7 @@ import { createUpstreamClient } from '#http/upstream-client';
 import { createAttemptEventPublisher } from '#nats/attempt-event-publisher';
 import { createDispatchPublisher, type ReceivedDispatch } from '#nats/dispatch-queue';
 import { openLimiterOwnerLine } from '#nats/limiter-line';
+import { createPayloadStore } from '#nats/payload-store';
 import { createWorkResultPublisher } from '#nats/work-results';
 import { openWorkerLine } from '#nats/worker-line';
 import { faultPoint } from '#runtime/fault-point';
@@ -24,6 +25,7 @@ import { DispatchRun, type DispatchRunDeps } from './dispatch-run.ts';
 import { endWithoutCall } from './end-without-call.ts';
 import { interactiveOwner } from './interactive-owner.ts';
 import { readLanes, type Reception } from './lanes.ts';
+import { redeem } from './redeem.ts';
 import { RequestsInHand } from './requests-in-hand.ts';
 import { startWorkBeat } from './work-beat.ts';
 import { claimWork } from './work-owner.ts';
@@ -143,14 +145,21 @@ export const createWorker = (deps: WorkerDeps): Worker => {
         random: Math.random,
         logger,
       };
-      const results = createWorkResultPublisher(connection, logger);
+      const payloads = createPayloadStore(connection);
+      const results = createWorkResultPublisher(connection, payloads, logger);
       const claims = new ClaimBatcher({ claims: deps.workClaims, workerId, logger, signal: stopping.signal });
       const work = { claims, results, seal: deps.payloadSeal, clock, mint, random: Math.random, logger };
       const beat = startWorkBeat(deps.workClaims, workerId, requests, logger);
       const interactive = handleWith(run, async (received, step) => {
         const { ingressId } = received.dispatch.header;
         if (ingressId !== null) {
-          return interactiveOwner({ line, workerId, mint }, ingressId, received.dispatch, step);
+          const body = await redeem(received.dispatch, payloads);
+          const isWhole = !(body instanceof FloError);
+          const dispatch = { ...received.dispatch, body: isWhole ? body : new Uint8Array() };
+          const owner = interactiveOwner({ line, workerId, mint }, ingressId, dispatch, step);
+          if (isWhole) return owner;
+          await endWithoutCall(received, owner, body);
+          return null;
         }
         received.done();
         return null;

@@ -25,9 +25,6 @@ export type WorkOwnerDeps = {
 
 type Item = { id: WorkItemId; round: number };
 
-/** A sealed answer and its header have to fit one message. */
-const ANSWER_BYTES_MAX = 7 * 1024 * 1024;
-
 /** Tells once what came of a work item; attempts that are handed on tell nothing. */
 class WorkOwner {
   readonly #deps: WorkOwnerDeps;
@@ -87,13 +84,6 @@ class WorkOwner {
   }
 
   async #answer(head: AnswerHead, body: Uint8Array): Promise<void> {
-    if (body.length > ANSWER_BYTES_MAX) {
-      this.fail(
-        new FloError('malformed_answer', `The answer is over ${ANSWER_BYTES_MAX} bytes.`),
-        head.upstreamRequestId,
-      );
-      return;
-    }
     this.#isOver = true;
     const { tenantId } = this.#header;
     try {

@@ -19,7 +19,7 @@ export type Counts = {
   endings: number;
   /** Foreign canaries, credentials, or bytes nobody asked for. */
   foreign: number;
-  /** Calls whose outcome was lost: known to be unknown. */
+  /** Calls of which the ledger says that nobody told what they cost: lost, left, cut, or without usage. */
   unknown: number;
 };
 
@@ -89,9 +89,8 @@ export const check = async (
   for (const call of calls) {
     const row = words.get(call.attemptId ?? '');
     if (row === undefined) unrecorded += 1;
-    else if (row.outcome === 'succeeded' || row.usage_source === 'provider') {
-      counts.mismatch += difference(call, row);
-    } else if (row.outcome === 'outcome_unknown' || call.outcome === 'whole') counts.unknown += 1;
+    else if (row.usage_source === 'provider') counts.mismatch += difference(call, row);
+    else if (row.outcome === 'outcome_unknown' || Object.keys(call.tokens).length > 0) counts.unknown += 1;
     const owner = ownerOf(tenants, call.credential);
     if (
       owner !== undefined &&

@@ -94,10 +94,10 @@ try {
   console.log('');
   printTable(outcomes.map(rowOf));
   console.log(
-    `\nZ: ${pendingMessages} messages pending, ${leaks.length} processes with something in hand at the end`,
+    `\nZ: ${pendingMessages.length} consumers with messages left, ${leaks.length} processes with something in hand at the end`,
   );
-  for (const leak of leaks) console.log(`    ${leak}`);
-  if (!outcomes.every(isClean) || pendingMessages + leaks.length > 0) exitCode = 1;
+  for (const leak of [...pendingMessages, ...leaks]) console.log(`    ${leak}`);
+  if (!outcomes.every(isClean) || pendingMessages.length + leaks.length > 0) exitCode = 1;
 } finally {
   await servers.stop();
 }

@@ -44,9 +44,9 @@ export type Rig = {
   startPostgres: () => Promise<void>;
   /**
    * Messages that somebody was given and has not acknowledged, and those that nobody was given, over all
-   * consumers, once they are none or the longest acknowledgement's wait has passed.
+   * consumers, in words, once there are none or the longest acknowledgement's wait has passed.
    */
-  settledMessages: () => Promise<number>;
+  settledMessages: () => Promise<string[]>;
   /** The highest resident memory of a process so far, MiB; null where the system does not tell. */
   peakMiB: (running: StartedProcess) => Promise<number | null>;
   /** Ends everything in good order; resolves to what did not: processes that had something left in hand. */
@@ -69,15 +69,16 @@ const execute = async (postgresUrl: string, statements: readonly string[]): Prom
   }
 };
 
-const sumPending = async (natsUrl: string): Promise<number> => {
+const listPending = async (natsUrl: string): Promise<string[]> => {
   const logger = createLogger({ name: 'faults', level: 'silent', format: 'json' });
   const connection = await connectNats({ url: natsUrl, name: 'faults', logger });
   try {
     const manager = await jetstreamManager(connection);
-    let pending = 0;
+    const pending: string[] = [];
     for await (const stream of manager.streams.list()) {
       for await (const consumer of manager.consumers.list(stream.config.name)) {
-        pending += consumer.num_ack_pending + consumer.num_pending;
+        const count = consumer.num_ack_pending + consumer.num_pending;
+        if (count > 0) pending.push(`${count} of ${consumer.name} in ${stream.config.name}`);
       }
     }
     return pending;
@@ -178,10 +179,10 @@ export const startRig = async (
     startPostgres: () => execute(run.postgresUrl, [`alter database ${name} allow_connections true`]),
     settledMessages: async () => {
       const giveUpAtMs = Date.now() + SETTLE_MS;
-      let pending = await sumPending(natsUrl);
-      while (pending > 0 && Date.now() < giveUpAtMs) {
+      let pending = await listPending(natsUrl);
+      while (pending.length > 0 && Date.now() < giveUpAtMs) {
         await sleep(500);
-        pending = await sumPending(natsUrl);
+        pending = await listPending(natsUrl);
       }
       return pending;
     },
