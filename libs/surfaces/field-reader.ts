@@ -93,6 +93,8 @@ type Translated = {
   expressible: ReadonlySet<string>;
   /** Fields of which some values ask for nothing the answer would lack. */
   changesNothing: Readonly<Record<string, (value: unknown) => boolean>>;
+  /** Fields that change no answer and that others cannot be told: left out, and the client is told. */
+  hints?: ReadonlySet<string>;
   /** What stands before the fields' names, up to and with the dot. */
   prefix?: string;
 };
@@ -100,12 +102,13 @@ type Translated = {
 /** Names every field that is not translated, unless its value asks for nothing the answer would lack. */
 export const findInexpressible = (
   body: JsonObject,
-  { expressible, changesNothing, prefix = '' }: Translated,
+  { expressible, changesNothing, hints, prefix = '' }: Translated,
   inexpressible: Inexpressible,
 ): void => {
   for (const [field, value] of Object.entries(body)) {
     if (expressible.has(field) || value === undefined || value === null) continue;
     if (Object.hasOwn(changesNothing, field) && changesNothing[field]?.(value) === true) continue;
-    inexpressible.param(prefix + field);
+    if (hints?.has(field) === true) inexpressible.hint(prefix + field);
+    else inexpressible.param(prefix + field);
   }
 };

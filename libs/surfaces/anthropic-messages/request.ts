@@ -190,19 +190,25 @@ const EXPRESSIBLE = new Set([
 
 /** Values of other fields that ask for nothing the answer would lack. */
 const CHANGES_NOTHING: Readonly<Record<string, (value: unknown) => boolean>> = {
-  cache_control: () => true,
   service_tier: (value) => value === 'auto' || value === 'standard_only',
   mcp_servers: (value) => Array.isArray(value) && value.length === 0,
   context_management: (value) => isObject(value) && Object.keys(value).length === 0,
   speed: (value) => value === 'standard',
 };
 
+/** The mark on the request as a whole: what to keep is left to the provider. */
+const HINTS = new Set(['cache_control']);
+
 /** Throws `FloError` `invalid_request` that names what the canonical form cannot hold. */
 export const decodeMessagesRequest = (
   body: JsonObject,
   { stream, inexpressible }: Pick<DecodeInput, 'stream' | 'inexpressible'>,
 ): ChatRequest => {
-  findInexpressible(body, { expressible: EXPRESSIBLE, changesNothing: CHANGES_NOTHING }, inexpressible);
+  findInexpressible(
+    body,
+    { expressible: EXPRESSIBLE, changesNothing: CHANGES_NOTHING, hints: HINTS },
+    inexpressible,
+  );
   const reader = new MessagesReader(inexpressible);
   return {
     stream,

@@ -196,6 +196,13 @@ describe('a chat completion request for another dialect', () => {
     });
   });
 
+  it('leaves out hints that change no answer, and says so', () => {
+    const inexpressible = new Inexpressible({ drop: false });
+    const body = { model: 'm', messages: [USER], store: true, prompt_cache_key: 'k', safety_identifier: 's' };
+    openaiChat.decodeRequest({ body, stream: false, inexpressible });
+    expect(inexpressible.dropped).toEqual(['store', 'prompt_cache_key', 'safety_identifier']);
+  });
+
   it('reads files, audio and what is to be cached', () => {
     const content = [
       { type: 'file', file: { filename: 'a.pdf', file_data: 'data:application/pdf;base64,AAAA' } },
@@ -226,7 +233,7 @@ describe('a chat completion request for another dialect', () => {
 
   it.each([
     { n: 1 },
-    { store: true },
+    { store: false },
     { metadata: { a: 'b' } },
     { service_tier: 'auto' },
     { logit_bias: {} },

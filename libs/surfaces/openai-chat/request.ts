@@ -23,6 +23,7 @@ import {
 } from '../field-reader.ts';
 import { readMetadata } from '../openai/metadata.ts';
 import {
+  CACHE_HINTS,
   narrowTools,
   readEffort,
   readFormatType,
@@ -178,16 +179,11 @@ const EXPRESSIBLE: ReadonlySet<string> = new Set([
   'user',
 ]);
 
-const always = (): boolean => true;
-
 /** Values of other fields that ask for nothing the answer would lack. */
 const CHANGES_NOTHING: Readonly<Record<string, (value: unknown) => boolean>> = {
-  metadata: always,
-  store: always,
-  prompt_cache_key: always,
-  prompt_cache_retention: always,
-  prompt_cache_options: always,
-  safety_identifier: always,
+  // They are flo2's labels.
+  metadata: () => true,
+  store: (value) => value === false,
   safe_prompt: (value) => value === false,
   n: (value) => value === 1,
   modalities: (value) => JSON.stringify(value) === '["text"]',
@@ -200,13 +196,19 @@ const readLogprobs = (body: JsonObject): number | undefined => {
   return alternatives === 0 ? undefined : refuse('top_logprobs', 'must come with "logprobs": true.');
 };
 
+const HINTS = new Set(['store', ...CACHE_HINTS]);
+
 /** A penalty of 0 is none, and every model has it. */
 const readPenalty = (body: JsonObject, field: string): number | undefined =>
   optional(body, field, readNumber) || undefined;
 
 export const decodeOpenaiRequest = ({ body: value, stream, inexpressible }: DecodeInput): ChatRequest => {
   const body = readBody(value);
-  findInexpressible(body, { expressible: EXPRESSIBLE, changesNothing: CHANGES_NOTHING }, inexpressible);
+  findInexpressible(
+    body,
+    { expressible: EXPRESSIBLE, changesNothing: CHANGES_NOTHING, hints: HINTS },
+    inexpressible,
+  );
   return {
     stream,
     ...decodeMessages(body, inexpressible),

@@ -19,6 +19,7 @@ import {
 } from '../field-reader.ts';
 import { readMetadata } from '../openai/metadata.ts';
 import {
+  CACHE_HINTS,
   narrowTools,
   readEffort,
   readFormatType,
@@ -153,12 +154,9 @@ const isEmpty = (value: unknown): boolean => Array.isArray(value) && value.lengt
 
 /** Values of other fields that ask for nothing the answer would lack. */
 const CHANGES_NOTHING: Readonly<Record<string, (value: unknown) => boolean>> = {
+  // They are flo2's labels.
   metadata: always,
   stream_options: always,
-  safety_identifier: always,
-  prompt_cache_key: always,
-  prompt_cache_retention: always,
-  prompt_cache_options: always,
   // It bounds tools of the provider's side, of which there are none.
   max_tool_calls: always,
   store: (value) => value === false,
@@ -167,10 +165,16 @@ const CHANGES_NOTHING: Readonly<Record<string, (value: unknown) => boolean>> = {
   context_management: isEmpty,
 };
 
+const HINTS = new Set<string>(CACHE_HINTS);
+
 export const decodeResponsesRequest = ({ body: value, stream, inexpressible }: DecodeInput): ChatRequest => {
   const body = readBody(value);
   refuseKept(body);
-  findInexpressible(body, { expressible: EXPRESSIBLE, changesNothing: CHANGES_NOTHING }, inexpressible);
+  findInexpressible(
+    body,
+    { expressible: EXPRESSIBLE, changesNothing: CHANGES_NOTHING, hints: HINTS },
+    inexpressible,
+  );
   const include = optional(body, 'include', readTexts) ?? [];
   if (include.some((name) => !INCLUDED_ANYWAY.has(name))) inexpressible.param('include');
   const text = optional(body, 'text', readObject) ?? {};

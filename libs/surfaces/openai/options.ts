@@ -21,6 +21,14 @@ import {
   type JsonObject,
 } from '../field-reader.ts';
 
+/** What OpenAI is told for its caches and its watch over end users; no answer depends on it. */
+export const CACHE_HINTS = [
+  'prompt_cache_key',
+  'prompt_cache_retention',
+  'prompt_cache_options',
+  'safety_identifier',
+] as const;
+
 export const readEffort = readOneOf(REASONING_EFFORTS);
 
 const readVerbosityWord = readOneOf(['low', 'medium', 'high']);
