@@ -127,6 +127,11 @@ const KEPT: Readonly<Partial<Record<SurfaceId, (request: ChatRequest) => ChatReq
       ? { ...kept, tools: kept.tools.filter(({ name: called }) => called === toolChoice.name) }
       : kept;
   },
+  'openai-responses': (request) => {
+    const kept: ChatRequest = { ...request, stop: [] };
+    delete kept.topK;
+    return kept;
+  },
   // Whether calls may be parallel is said with the choice there, and not where none may be made.
   'anthropic-messages': (request) => {
     if (request.parallelToolCalls !== false) return request;
@@ -139,8 +144,15 @@ const KEPT: Readonly<Partial<Record<SurfaceId, (request: ChatRequest) => ChatReq
 const keptBy = ({ surface }: ChatWire, request: ChatRequest): ChatRequest =>
   KEPT[surface]?.(request) ?? request;
 
+/** A tool that is not strict says so in some dialects, and says nothing in others. */
+const withoutLaxness = ({ strict, ...rest }: ChatRequest['tools'][number]) => ({
+  ...rest,
+  ...(strict === true && { strict }),
+});
+
 const joined = (request: ChatRequest): ChatRequest => ({
   ...request,
+  tools: request.tools.map(withoutLaxness),
   messages: joinTurns(request.messages),
 });
 

@@ -10,7 +10,7 @@ import { goesBack, type EncodeContext, type StreamEncoder } from '../surface.ts'
 import { encodeCitation, encodeFinishReason, encodeLogprobs, encodePart, encodeUsage } from './response.ts';
 
 /** Texts as they come, each call whole, and everything about the end in the last response. */
-class GenerateStream implements StreamEncoder {
+class GenerateStream {
   readonly #framing: EncodeContext['streamFraming'];
   #isFirst = true;
   #id = '';
@@ -117,5 +117,7 @@ class GenerateStream implements StreamEncoder {
   }
 }
 
-export const createGenerateStreamEncoder = (_body: unknown, context: EncodeContext): StreamEncoder =>
-  new GenerateStream(context);
+export const createGenerateStreamEncoder = (_body: unknown, context: EncodeContext): StreamEncoder => {
+  const stream = new GenerateStream(context);
+  return { encode: (part) => stream.encode(part) };
+};

@@ -28,13 +28,22 @@ export const encodeReasoning = (parts: readonly ReasoningPart[]): object => {
   };
 };
 
+/** OpenRouter's own seal is the item that holds it, without the text it seals. */
+const sealOf = (proof: string, item: JsonObject): Seal | undefined => {
+  const kind = item['type'] === 'reasoning.encrypted' ? 'encrypted' : 'signature';
+  const seal = readSeal(proof, { origin: 'openrouter', kind });
+  return seal?.origin === 'openrouter' && seal.value === proof
+    ? { ...seal, value: JSON.stringify(item) }
+    : seal;
+};
+
 const readDetail = (value: unknown): ReasoningPart[] => {
   if (!isObject(value)) return [];
-  const { type, text, summary, signature, data } = value;
+  const { text, ...item } = value;
+  const { type, summary, signature, data } = item;
   const shown = typeof text === 'string' ? text : typeof summary === 'string' ? summary : '';
   const proof = type === 'reasoning.encrypted' ? data : signature;
-  const kind: Seal['kind'] = type === 'reasoning.encrypted' ? 'encrypted' : 'signature';
-  const seal = typeof proof === 'string' ? readSeal(proof, { origin: 'openrouter', kind }) : undefined;
+  const seal = typeof proof === 'string' && proof !== '' ? sealOf(proof, item) : undefined;
   if (shown === '' && seal === undefined) return [];
   return [{ type: 'reasoning', text: shown, ...(seal !== undefined && { seal }) }];
 };

@@ -198,8 +198,8 @@ describe('a chat completion request for another dialect', () => {
 
   it('leaves out hints that change no answer, and says so', () => {
     const inexpressible = new Inexpressible({ drop: false });
-    const body = { model: 'm', messages: [USER], store: true, prompt_cache_key: 'k', safety_identifier: 's' };
-    openaiChat.decodeRequest({ body, stream: false, inexpressible });
+    const hinted = body({ store: true, prompt_cache_key: 'k', safety_identifier: 's' });
+    openaiChat.decodeRequest({ body: hinted, stream: false, inexpressible });
     expect(inexpressible.dropped).toEqual(['store', 'prompt_cache_key', 'safety_identifier']);
   });
 

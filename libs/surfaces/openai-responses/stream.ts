@@ -33,7 +33,7 @@ const encodePart = ({ type, text, annotations, logprobs }: NonNullable<OpenMessa
  * last event holds the whole answer again. Calls stay open until something else follows, since their
  * arguments may come by turns.
  */
-class ResponsesStream implements StreamEncoder {
+class ResponsesStream {
   readonly #context: EncodeContext;
   readonly #body: unknown;
   readonly #output: OutputItem[] = [];
@@ -294,5 +294,7 @@ class ResponsesStream implements StreamEncoder {
   }
 }
 
-export const createResponsesStreamEncoder = (body: unknown, context: EncodeContext): StreamEncoder =>
-  new ResponsesStream(body, context);
+export const createResponsesStreamEncoder = (body: unknown, context: EncodeContext): StreamEncoder => {
+  const stream = new ResponsesStream(body, context);
+  return { encode: (part) => stream.encode(part) };
+};
