@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { TAG_KEY_LENGTH_MAX, LABEL_LENGTH_MAX, tags } from './attribution.ts';
 import { TARGETS_MAX } from './dispatch.ts';
 import { providerKeyId } from './ids.ts';
-import { COMPATIBLE_DIALECTS, PROVIDER_IDS } from './vocabulary.ts';
+import { COMPATIBLE_DIALECTS, PROVIDER_IDS, ROUTE_STRATEGIES } from './vocabulary.ts';
 
 export const NAME_LENGTH_MAX = 128;
 /** Of one tenant; all of them are held in memory where requests are admitted. */
@@ -132,12 +132,12 @@ export const routeName = z
   .regex(/^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/, 'must be letters, digits, ".", "_", ":" or "-", at most 128');
 
 export const routeBody = z.strictObject({
-  strategy: z.literal('fallback', { error: 'must be "fallback"; other strategies are not served yet' }),
+  strategy: z.enum(ROUTE_STRATEGIES, { error: `must be one of ${ROUTE_STRATEGIES.join(', ')}` }),
   targets: z
     .array(
       z.strictObject({
         model: z.string().min(1).max(256).refine(withoutNul),
-        /** Kept for strategies that weigh; `fallback` goes by the order alone. */
+        /** The target's part of the requests under `weighted`; the other strategies go without it. */
         weight: z.int().min(1).max(WEIGHT_MAX).optional(),
         provider_key: providerKeyId.optional(),
       }),

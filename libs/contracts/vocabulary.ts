@@ -53,3 +53,7 @@ export type CompatibleDialect = z.infer<typeof compatibleDialect>;
 export const LANES = ['interactive', 'async', 'batch'] as const;
 export const lane = z.enum(LANES);
 export type Lane = z.infer<typeof lane>;
+
+/** How a route's targets are put in order. */
+export const ROUTE_STRATEGIES = ['fallback', 'weighted', 'cheapest', 'fastest'] as const;
+export type RouteStrategy = (typeof ROUTE_STRATEGIES)[number];

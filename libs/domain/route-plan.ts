@@ -3,6 +3,13 @@ import { PROVIDER_IDS, type ProviderId } from '#contracts/vocabulary';
 import type { ApiKey } from './api-key.ts';
 import { FloError } from './errors.ts';
 import { matchesAnyGlob } from './glob.ts';
+import {
+  byWeightedDraw,
+  fittingTargets,
+  orderTargets,
+  type TargetFacts,
+  type WeighedStep,
+} from './route-strategy.ts';
 import type { RoutableProviderKey, Route, RouteTarget, TenantRouting } from './tenant-routing.ts';
 
 const ATTEMPTS_DEFAULT = 3;
@@ -19,6 +26,8 @@ export type PlanInput = {
   isListed: (provider: ProviderId, model: string) => boolean;
   /** In [0, 1). */
   random: () => number;
+  /** What orders and leaves out a route's targets; without them `weighted` alone is more than the order. */
+  facts?: Partial<TargetFacts>;
 };
 
 const isProvider = (name: string): name is ProviderId => PROVIDER_IDS.some((provider) => provider === name);
@@ -35,13 +44,15 @@ const isKnownToServe = (key: RoutableProviderKey, model: string, input: PlanInpu
     ? key.listedModelIds?.has(model) === true || input.isListed(key.provider, model)
     : matchesAnyGlob(key.models, model);
 
-/** A random order in which a key of twice the weight comes first twice as often. */
-const byWeight = (keys: RoutableProviderKey[], random: () => number): RoutableProviderKey[] =>
-  keys
-    // Exponential draws: the smallest of them falls to a key in proportion to its weight.
-    .map((key) => ({ key, draw: -Math.log(1 - random()) / Math.max(key.weight, Number.MIN_VALUE) }))
-    .sort((one, other) => one.draw - other.draw)
-    .map(({ key }) => key);
+const factsOf = ({ facts, random }: PlanInput): TargetFacts => ({
+  costOf: () => null,
+  firstTokenMsOf: () => null,
+  listedOf: () => null,
+  needs: { imageInput: false, tools: false, promptTokens: 0 },
+  draw: random,
+  random,
+  ...facts,
+});
 
 const stepOf = (
   provider: ProviderId,
@@ -49,7 +60,8 @@ const stepOf = (
   keys: RoutableProviderKey[],
   input: PlanInput,
 ): PlanStep => {
-  const ordered = byWeight(keys, input.random).slice(0, KEYS_PER_TARGET_MAX);
+  const { draw } = factsOf(input);
+  const ordered = byWeightedDraw(keys, ({ id }) => draw(id)).slice(0, KEYS_PER_TARGET_MAX);
   return {
     provider,
     model,
@@ -130,10 +142,10 @@ const planTarget = (target: RouteTarget, input: PlanInput): PlanStep => {
 
 /** Targets that no key serves any more are passed over, as long as one is left. */
 const planRoute = (route: Route, input: PlanInput): PlanStep[] => {
-  const steps: PlanStep[] = [];
+  const steps: WeighedStep[] = [];
   for (const target of route.targets) {
     try {
-      steps.push(planTarget(target, input));
+      steps.push({ step: planTarget(target, input), weight: target.weight ?? 1 });
     } catch (error) {
       if (!(error instanceof FloError)) throw error;
     }
@@ -145,7 +157,8 @@ const planRoute = (route: Route, input: PlanInput): PlanStep[] => {
       { param: 'model' },
     );
   }
-  return steps;
+  const facts = factsOf(input);
+  return orderTargets(route.strategy, fittingTargets(steps, facts), facts);
 };
 
 const isAllowed = (apiKey: PlanInput['apiKey'], ...names: string[]): boolean => {

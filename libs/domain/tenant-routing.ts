@@ -1,5 +1,5 @@
 import type { ProviderKeyId } from '#contracts/ids';
-import type { ProviderId } from '#contracts/vocabulary';
+import type { ProviderId, RouteStrategy } from '#contracts/vocabulary';
 import type { ApiKeyLimits as Limits } from './api-key.ts';
 
 /** Weights by name; a team or feature that is not named has the weight 1. */
@@ -23,13 +23,15 @@ export type RoutableProviderKey = {
 export type RouteTarget = {
   /** `provider/model`, or a bare model name. */
   model: string;
+  /** Its part of the requests under `weighted`. @default 1 */
+  weight?: number | undefined;
   /** Restricts the target to one of the tenant's keys. */
   providerKeyId?: ProviderKeyId | undefined;
 };
 
 export type Route = {
   name: string;
-  strategy: 'fallback';
+  strategy: RouteStrategy;
   targets: readonly RouteTarget[];
   maxAttempts: number | null;
   /** How long one attempt may take to its first byte. */

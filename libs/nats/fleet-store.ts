@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { jetstream, StorageType } from '@nats-io/jetstream';
+import { jetstream, JetStreamApiError, StorageType } from '@nats-io/jetstream';
 import { Kvm, type KV, type KvWatchEntry } from '@nats-io/kv';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { bucketNews, keyTrouble, type BucketNews } from '#contracts/limiter-line';
@@ -13,6 +13,8 @@ const KEY_PREFIX = 'key.';
 const BUCKET_PREFIX = 'bucket.';
 const WATCH_RETRY_MS = 500;
 const WRITE_TIMEOUT_MS = 2_000;
+/** The server's code for a write that expects another revision. */
+const WRONG_LAST_SEQUENCE = 10_071;
 
 type Seen<Value> = { value: Value; revision: number };
 
@@ -114,12 +116,17 @@ export const openFleetStore = async (
     try {
       if (health === null) await store.delete(name, { previousSeq: revision });
       else {
-        const written = await store.update(name, encode(health), revision, WRITE_TIMEOUT_MS);
+        // The driver has another word for a key that was never written.
+        const written =
+          revision === 0
+            ? await store.create(name, encode(health))
+            : await store.update(name, encode(health), revision, WRITE_TIMEOUT_MS);
         keys.set(id, { value: health, revision: written });
       }
       return true;
     } catch (error) {
-      onTrouble(error);
+      // Somebody was faster, which is no trouble.
+      if (!(error instanceof JetStreamApiError && error.code === WRONG_LAST_SEQUENCE)) onTrouble(error);
       return false;
     }
   };

@@ -20,7 +20,11 @@ const decodeRoute = (row: { name: string; definition: unknown }): Route => {
   return {
     name: row.name,
     strategy,
-    targets: targets.map((target) => ({ model: target.model, providerKeyId: target.provider_key })),
+    targets: targets.map(({ model, weight, provider_key: providerKeyId }) => ({
+      model,
+      weight,
+      providerKeyId,
+    })),
     maxAttempts: maxAttempts ?? null,
     timeoutMs: timeoutMs ?? null,
   };

@@ -17,20 +17,33 @@ const schedule = (milliseconds: number, callback: () => void): (() => void) => {
   return () => clearTimeout(timer);
 };
 
-/** Rejects when JetStream cannot be reached. Closed with the process's resources. */
-export const openRateLimiter = async (
+/** What the fleet knows of keys and buckets, without asking for room. Rejects when JetStream cannot be reached. */
+export const openFleetState = (
   { logger, resources }: ProcessContext,
-  { connection, mint, role }: { connection: NatsConnection; mint: IdMint; role: string },
-): Promise<OpenedRateLimiter> =>
+  { connection, role }: { connection: NatsConnection; role: string },
+): Promise<FleetState> =>
   resources.open(
-    `the shared limits of ${role}`,
-    async () => {
-      const clientId = mint.mint('lic');
-      const onUnreadable = (subject: string): void => logger.warn({ subject }, 'a message could not be read');
-      const fleet = await openFleetStore(connection, (error) => {
+    `the health of keys for ${role}`,
+    () =>
+      openFleetStore(connection, (error) => {
         const reason = error instanceof Error ? error.message : String(error);
         logger.warn({ reason }, 'the health of keys could not be read or written');
-      });
+      }),
+    (fleet) => fleet.close(),
+  );
+
+/** Rejects when JetStream cannot be reached. Closed with the process's resources. */
+export const openRateLimiter = async (
+  context: ProcessContext,
+  { connection, mint, role }: { connection: NatsConnection; mint: IdMint; role: string },
+): Promise<OpenedRateLimiter> => {
+  const { logger, resources } = context;
+  const fleet = await openFleetState(context, { connection, role });
+  return resources.open(
+    `the shared limits of ${role}`,
+    () => {
+      const clientId = mint.mint('lic');
+      const onUnreadable = (subject: string): void => logger.warn({ subject }, 'a message could not be read');
       const { workers, close: closeWatch } = watchWorkers(connection, systemClock, onUnreadable);
       const line = openLimiterClientLine(connection, clientId, {
         onNotice: (notice) => limiter.notice(notice),
@@ -53,10 +66,10 @@ export const openRateLimiter = async (
       limiter.start();
       return { limiter, workers, fleet, line, closeWatch };
     },
-    async ({ limiter, fleet, line, closeWatch }) => {
+    ({ limiter, line, closeWatch }) => {
       limiter.stop();
       line.close();
       closeWatch();
-      await fleet.close();
     },
   );
+};

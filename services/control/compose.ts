@@ -5,6 +5,7 @@ import { createDeadLetterStore } from '#nats/dead-letter-store';
 import { createModelListStore } from '#postgres/model-lists';
 import { createProviderCredentials } from '#postgres/provider-credentials';
 import { openNats, openPostgres, type ProcessContext } from '#runtime/connections';
+import { openFleetState } from '#runtime/rate-limiter';
 import { createSystemMint, systemClock } from '#runtime/system';
 import { createVault } from '#vault/vault';
 import type { ControlConfiguration } from './config.ts';
@@ -51,6 +52,7 @@ export const composeControl = async (
       }),
     (lists) => lists.stop(),
   );
+  const keyHealth = await openFleetState(context, { connection, role });
   return {
     registerRoutes: (app) =>
       registerControlPlane(app, {
@@ -58,6 +60,7 @@ export const composeControl = async (
         vault,
         configurationChanges,
         modelLists,
+        keyHealth,
         deadLetters: createDeadLetterStore(connection),
         adminKey: configuration.adminKey,
         allowPrivateUpstreams: configuration.allowPrivateUpstreams,

@@ -1,6 +1,7 @@
 import { randomFillSync } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import { FloError } from '#domain/errors';
+import type { FleetState } from '#domain/fleet-state';
 import type { IdMint } from '#domain/mint-id';
 import type { Clock, ConfigurationChanges, Vault } from '#domain/ports';
 import { createUpstreamClient } from '#http/upstream-client';
@@ -58,6 +59,7 @@ export type ControlPlaneDeps = {
   clock: Clock;
   mint: IdMint;
   modelLists: Pick<ModelLists, 'refresh'>;
+  keyHealth: Pick<FleetState, 'keyHealth' | 'replaceKeyHealth'>;
 };
 
 /** An error of the store that is worth another try. */
@@ -89,6 +91,7 @@ const registerRoutes = (app: FastifyInstance, deps: ControlPlaneDeps): void => {
     providerKeys,
     credentials: createProviderCredentials(database, vault),
     modelLists: deps.modelLists,
+    keyHealth: deps.keyHealth,
     forgetModels: createModelListStore(database).remove,
     vault,
     upstream,

@@ -9,12 +9,15 @@ import { parseApiKeyText } from '#domain/api-key-text';
 import { readAttribution } from '#domain/attribution';
 import type { BudgetGate, BudgetHold } from '#domain/budget-gate';
 import { FloError } from '#domain/errors';
+import type { FleetState } from '#domain/fleet-state';
+import type { PriceRate } from '#domain/price-book';
 import type { Clock, TenantDirectory } from '#domain/ports';
 import { planRequest } from '#domain/route-plan';
 import type { TenantRouting } from '#domain/tenant-routing';
 import type { RequestPath, Surface } from '#surfaces/surface';
 import { hashApiKey, readCallerKey } from '#web/caller-key';
 import { estimateTokens } from './interactive-room.ts';
+import { targetFactsFor } from './target-facts.ts';
 import { budgetedRequest } from './budgeted-request.ts';
 
 export type AdmissionDeps = {
@@ -25,6 +28,8 @@ export type AdmissionDeps = {
   isListed: (provider: ProviderId, model: string) => boolean;
   /** The models a provider is known to have, by the price book. */
   listedModels: (provider: ProviderId) => readonly string[];
+  ratesOf: (provider: ProviderId, model: string) => readonly PriceRate[];
+  fleet: Pick<FleetState, 'bucketNews'>;
   clock: Clock;
   random: () => number;
   ingressId: string;
@@ -158,14 +163,21 @@ export const admit = async (deps: AdmissionDeps, incoming: Incoming): Promise<Ad
   const routing = await deps.directory.loadRouting(apiKey.tenantId).catch((error: unknown) => {
     throw unavailable(error);
   });
+  const admittedAtMs = deps.clock.nowMs();
+  const tokens = estimateTokens({ bodyBytes: body.length, maxOutputTokens: clientRequest.maxOutputTokens });
+  const { tenantId } = apiKey;
+  // Without the lists a route's targets are all taken for able: the provider says it otherwise.
+  const keyModels = routing.routes.has(clientRequest.model)
+    ? await deps.directory.loadModels(tenantId).catch(() => [])
+    : [];
   const { plan, route } = planRequest({
     model: clientRequest.model,
     routing,
     apiKey,
     isListed: deps.isListed,
     random: deps.random,
+    facts: targetFactsFor({ ...deps, nowMs: admittedAtMs }, { tenantId, parsedBody, tokens, keyModels }),
   });
-  const admittedAtMs = deps.clock.nowMs();
   const header: DispatchHeader = {
     version: 1,
     requestId,
@@ -188,10 +200,6 @@ export const admit = async (deps: AdmissionDeps, incoming: Incoming): Promise<Ad
     admittedAtMs,
     deadlineAtMs: admittedAtMs + timeoutMs,
   };
-  const tokens = estimateTokens({
-    bodyBytes: body.length,
-    maxOutputTokens: clientRequest.maxOutputTokens ?? null,
-  });
   const release = deps.limits.admit(apiKey, {
     tokens: tokens.inputTokens + (clientRequest.maxOutputTokens ?? 0),
     nowMs: admittedAtMs,

@@ -79,9 +79,10 @@ export const composeIngress = async (configuration: Configuration, context: Proc
   const prices = await openPrices(context, database);
   const configurationChanges = createConfigurationChanges(connection);
   const mint = createSystemMint();
-  const { limiter } = await openRateLimiter(context, { connection, mint, role });
+  const { limiter, fleet } = await openRateLimiter(context, { connection, mint, role });
   return createIngress({
     limiter,
+    fleet,
     connection,
     directory: createTenantDirectory(database),
     configurationChanges,

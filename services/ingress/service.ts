@@ -10,6 +10,7 @@ import { AdmissionLimits } from '#domain/admission-limits';
 import type { BudgetGate } from '#domain/budget-gate';
 import { parseApiKeyText } from '#domain/api-key-text';
 import { FloError } from '#domain/errors';
+import type { FleetState } from '#domain/fleet-state';
 import { readIdempotencyKey, type IdempotentRequests } from '#domain/idempotency';
 import type { IdMint } from '#domain/mint-id';
 import type { PriceRate } from '#domain/price-book';
@@ -45,6 +46,7 @@ export type IngressDeps = {
   listedModels: (provider: ProviderId) => readonly string[];
   ratesOf: (provider: ProviderId, model: string) => readonly PriceRate[];
   limiter: RateLimiter;
+  fleet: FleetState;
   idempotentRequests: IdempotentRequests;
   clock: Clock;
   mint: IdMint;
@@ -87,6 +89,8 @@ export const createIngress = (deps: IngressDeps): Ingress => {
     budgets: deps.budgets,
     isListed: deps.isListed,
     listedModels: deps.listedModels,
+    ratesOf: deps.ratesOf,
+    fleet: deps.fleet,
     clock,
     random: Math.random,
     ingressId,

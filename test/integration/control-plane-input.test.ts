@@ -70,7 +70,7 @@ describe('the control plane', () => {
       'a strategy not served',
       'PUT',
       '/tenants/T/routes/r',
-      { strategy: 'cheapest', targets: [{ model: 'm' }] },
+      { strategy: 'luckiest', targets: [{ model: 'm' }] },
       400,
       'invalid_request',
       'strategy',

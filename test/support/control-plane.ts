@@ -93,6 +93,7 @@ export const openControlPlane = async (options: ControlPlaneOptions = {}): Promi
     allowPrivateUpstreams: options.allowPrivateUpstreams ?? true,
     clock: { nowMs: Date.now },
     mint,
+    keyHealth: { keyHealth: () => null, replaceKeyHealth: () => Promise.resolve(true) },
     modelLists: { refresh: ({ providerKeyId }) => void listed.push(providerKeyId) },
   });
 

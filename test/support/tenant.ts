@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { simulatedBaseUrl, simulatedSecret, type SimulatedProviderId } from '#test/simulators/base-urls';
-import type { CompatibleDialect, ProviderId } from '#contracts/vocabulary';
+import type { CompatibleDialect, ProviderId, RouteStrategy } from '#contracts/vocabulary';
 
 export type TestProviderKey = {
   provider: ProviderId;
@@ -17,8 +17,8 @@ export type TestProviderKey = {
 };
 
 export type TestRoute = {
-  strategy?: 'fallback';
-  targets: readonly { model: string; provider_key?: string }[];
+  strategy?: RouteStrategy;
+  targets: readonly { model: string; weight?: number; provider_key?: string }[];
   max_attempts?: number;
   timeout_ms?: number;
 };

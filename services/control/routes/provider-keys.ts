@@ -2,6 +2,8 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { PROVIDER_KEYS_MAX, providerKeyBody, providerKeyPatch, rotateBody } from '#contracts/control-plane';
 import { providerKeyId, type ProviderKeyId, type TenantId } from '#contracts/ids';
 import { FloError } from '#domain/errors';
+import type { FleetState } from '#domain/fleet-state';
+import type { KeyHealth } from '#domain/key-health';
 import type { IdMint } from '#domain/mint-id';
 import type { ConfigurationChanges, ProviderCredentials, Vault } from '#domain/ports';
 import { checkPublicUrl } from '#http/address-guard';
@@ -28,6 +30,8 @@ export type ProviderKeyRouteDependencies = {
   allowPrivateUpstreams: boolean;
   mint: IdMint;
   configurationChanges: ConfigurationChanges;
+  /** Which keys the fleet does not use for now. */
+  keyHealth: Pick<FleetState, 'keyHealth' | 'replaceKeyHealth'>;
   modelLists: Pick<ModelLists, 'refresh'>;
   /** Forgets what was listed for a key. */
   forgetModels: (id: ProviderKeyId) => Promise<void>;
@@ -36,12 +40,20 @@ export type ProviderKeyRouteDependencies = {
 const LAST_CHARACTERS = 4;
 const FIRST_SECRET_VERSION = 1;
 
-const encodeProviderKey = (key: StoredProviderKey) => ({
+const encodeProviderKey = (key: StoredProviderKey, trouble: KeyHealth) => ({
   id: key.id,
   provider: key.provider,
   name: key.name,
   last4: key.last4,
-  status: key.status,
+  status: trouble === null || key.status !== 'active' ? key.status : trouble.reason,
+  status_detail:
+    trouble === null
+      ? null
+      : {
+          code: trouble.code,
+          since: new Date(trouble.sinceMs).toISOString(),
+          next_try_at: new Date(trouble.probeAtMs).toISOString(),
+        },
   base_url: key.baseUrl,
   dialect: key.dialect,
   models: key.models,
@@ -94,6 +106,12 @@ export const registerProviderKeyRoutes = (app: FastifyInstance, deps: ProviderKe
   const { authorize, tenants, providerKeys, credentials, vault, upstream, mint, configurationChanges } = deps;
   const { modelLists } = deps;
   const path = '/api/v1/tenants/:tenant/provider-keys';
+  const encode = (key: StoredProviderKey) => encodeProviderKey(key, deps.keyHealth.keyHealth(key.id));
+
+  /** What was seen of the key before says nothing any more. */
+  const forgetTrouble = async (id: ProviderKeyId): Promise<void> => {
+    if (deps.keyHealth.keyHealth(id) !== null) await deps.keyHealth.replaceKeyHealth(id, null);
+  };
 
   const seal = async (
     owner: { tenantId: TenantId; providerKeyId: ProviderKeyId; secretVersion: number },
@@ -155,19 +173,19 @@ export const registerProviderKeyRoutes = (app: FastifyInstance, deps: ProviderKe
       });
     configurationChanges.announce({ tenantId });
     modelLists.refresh({ tenantId, providerKeyId: id });
-    return reply.code(201).send(encodeProviderKey(created));
+    return reply.code(201).send(encode(created));
   });
 
   app.get(path, async (request) => {
     const tenantId = await requireTenant(authorize, request);
     const { limit, after } = readPage(request);
     const rows = await providerKeys.list(tenantId, { limit: limit + 1, afterId: after });
-    return encodePage(rows, limit, encodeProviderKey, (row) => row.id);
+    return encodePage(rows, limit, encode, (row) => row.id);
   });
 
   app.get(`${path}/:key`, async (request) => {
     const tenantId = await requireTenant(authorize, request);
-    return encodeProviderKey(orMissing(await providerKeys.find(tenantId, readKeyId(request))));
+    return encode(orMissing(await providerKeys.find(tenantId, readKeyId(request))));
   });
 
   app.patch(`${path}/:key`, async (request) => {
@@ -202,7 +220,7 @@ export const registerProviderKeyRoutes = (app: FastifyInstance, deps: ProviderKe
     if (baseUrl !== undefined || same.dialect !== undefined) {
       modelLists.refresh({ tenantId, providerKeyId: id });
     }
-    return encodeProviderKey(orMissing(changed));
+    return encode(orMissing(changed));
   });
 
   app.post(`${path}/:key/rotate`, async (request) => {
@@ -216,8 +234,9 @@ export const registerProviderKeyRoutes = (app: FastifyInstance, deps: ProviderKe
       throw new FloError('conflict', 'The key was rotated or deleted by somebody else at this moment.');
     }
     configurationChanges.announce({ tenantId });
+    await forgetTrouble(id);
     modelLists.refresh({ tenantId, providerKeyId: id });
-    return encodeProviderKey(rotated);
+    return encode(rotated);
   });
 
   app.post(`${path}/:key/verify`, async (request) => {
@@ -226,8 +245,11 @@ export const registerProviderKeyRoutes = (app: FastifyInstance, deps: ProviderKe
     const credential = await credentials.open(tenantId, key.id);
     if (credential === null) throw missing();
     const { accepted, upstreamStatus } = await checkProviderKey(upstream, credential);
-    if (accepted) modelLists.refresh({ tenantId, providerKeyId: key.id });
-    return { ...encodeProviderKey(key), verification: { accepted, upstream_status: upstreamStatus } };
+    if (accepted) {
+      await forgetTrouble(key.id);
+      modelLists.refresh({ tenantId, providerKeyId: key.id });
+    }
+    return { ...encode(key), verification: { accepted, upstream_status: upstreamStatus } };
   });
 
   app.delete(`${path}/:key`, async (request, reply) => {
