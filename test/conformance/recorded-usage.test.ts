@@ -25,6 +25,7 @@ import {
 const READ_AS: Readonly<Record<string, SurfaceId>> = {
   'openai/chat': 'openai-chat',
   'openai/responses': 'openai-responses',
+  'azure/responses': 'openai-responses',
   'anthropic/messages': 'anthropic-messages',
   'anthropic/count-tokens': 'anthropic-count-tokens',
   'google/generate': 'gemini-generate-content',
@@ -55,7 +56,6 @@ const READ_AS: Readonly<Record<string, SurfaceId>> = {
 /** Recordings of what flo2 does not ask for, and why. */
 const NOT_READ: Readonly<Record<string, string>> = {
   'anthropic/batches': "batches of the providers' own are not sent",
-  'azure/responses': 'the responses API is not asked',
   'google/batches': "batches of the providers' own are not sent",
   'mistral/batches': "batches of the providers' own are not sent",
   'openai/batches': "batches of the providers' own are not sent",

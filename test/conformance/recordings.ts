@@ -97,7 +97,7 @@ export const RECORDED_ADDRESSES: Readonly<Record<string, ProviderAddress>> = {
   mistral: own('mistral'),
   groq: own('groq'),
   openrouter: own('openrouter'),
-  azure: compatible('https://example.openai.azure.com'),
+  azure: compatible('https://example.openai.azure.com/openai/v1'),
   deepseek: compatible('https://api.deepseek.com/v1'),
   xai: compatible('https://api.x.ai/v1'),
   ollama: compatible('http://127.0.0.1:11434/v1'),

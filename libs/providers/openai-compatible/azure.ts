@@ -8,6 +8,8 @@ export type AzureAddress = {
   /** Where an operation of a model is; a model's name is its deployment's. */
   deploymentPath: (model: string, operation: string) => string;
   modelsPath: string;
+  /** Null where the version that is named may not have the endpoint. */
+  responsesPath: string | null;
 };
 
 const VERSIONED = /\/openai\/v\d+$/;
@@ -28,6 +30,7 @@ export const readAzureAddress = (url: URL): AzureAddress => {
       baseUrl: url.origin + path,
       deploymentPath: (_model, operation) => operation + query,
       modelsPath: `/models${query}`,
+      responsesPath: `/responses${query}`,
     };
   }
   const query = `?api-version=${encodeURIComponent(given ?? API_VERSION)}`;
@@ -38,5 +41,6 @@ export const readAzureAddress = (url: URL): AzureAddress => {
     deploymentPath: (model, operation) =>
       `/deployments/${only ?? encodeURIComponent(model)}${operation}${query}`,
     modelsPath: `/models${query}`,
+    responsesPath: null,
   };
 };

@@ -4,6 +4,7 @@ import { createChatWire } from '../openai/chat-wire.ts';
 import { createEmbeddingsWire, OPENAI_EMBEDDINGS } from '../openai/embeddings-wire.ts';
 import { decodeOpenaiFailure } from '../openai/failure.ts';
 import { authorizeBearer, createModelList } from '../openai/openai.ts';
+import { createResponsesWire } from '../openai-responses/responses-wire.ts';
 import type { Provider } from '../provider.ts';
 import { readRateLimitHeaders } from '../rate-limits.ts';
 import { readHeader } from '../upstream-failure.ts';
@@ -12,8 +13,13 @@ import { COMPATIBLE_SERVERS, dialectOfHost } from './servers.ts';
 
 const REQUEST_ID_HEADERS = ['x-request-id', 'apim-request-id', 'x-ds-trace-id'];
 
-type Paths = { operation: (model: string, path: string) => string; models: string };
-const PLAIN_PATHS: Paths = { operation: (_model, path) => path, models: '/models' };
+type Paths = {
+  operation: (model: string, path: string) => string;
+  models: string;
+  /** Null for a server that has no Responses API, or is not known to. */
+  responses: string | null;
+};
+const PLAIN_PATHS: Paths = { operation: (_model, path) => path, models: '/models', responses: null };
 
 const createProvider = (
   dialect: CompatibleDialect,
@@ -38,6 +44,7 @@ const createProvider = (
     }, paths.models),
     wires: [
       createChatWire(server.dialect, (model) => paths.operation(model, '/chat/completions')),
+      ...(paths.responses === null ? [] : [createResponsesWire(paths.responses)]),
       ...(server.hasEmbeddings
         ? [createEmbeddingsWire(OPENAI_EMBEDDINGS, (model) => paths.operation(model, '/embeddings'))]
         : []),
@@ -62,10 +69,10 @@ export const openaiCompatibleAt = (baseUrl: string, dialect: CompatibleDialect |
   if (spoken !== 'azure') {
     return createProvider(spoken, { baseUrl, paths: PLAIN_PATHS, authorize: authorizeBearer });
   }
-  const { deploymentPath, ...azure } = readAzureAddress(url);
+  const { deploymentPath, responsesPath, ...azure } = readAzureAddress(url);
   return createProvider(spoken, {
     baseUrl: azure.baseUrl,
-    paths: { operation: deploymentPath, models: azure.modelsPath },
+    paths: { operation: deploymentPath, models: azure.modelsPath, responses: responsesPath },
     authorize: (secret) => ({ 'api-key': secret }),
   });
 };

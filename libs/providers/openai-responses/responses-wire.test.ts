@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { ChatRequest } from '#contracts/inference';
 import { Inexpressible } from '#domain/inexpressible';
-import { responsesWire } from './responses-wire.ts';
+import { createResponsesWire } from './responses-wire.ts';
+
+const responsesWire = createResponsesWire();
 
 const REQUEST: ChatRequest = {
   stream: false,

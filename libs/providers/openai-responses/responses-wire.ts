@@ -4,22 +4,23 @@ import { encodeResponsesRequest } from './request.ts';
 import { decodeResponsesResponse, readResponsesAnswer } from './response.ts';
 import { createResponsesStreamDecoder } from './stream.ts';
 
-const callOf = (body: Uint8Array): UpstreamCall => ({
-  path: '/responses',
-  headers: { 'content-type': 'application/json' },
-  body,
-});
-
 /** The Responses API (https://platform.openai.com/docs/api-reference/responses); a stream tells its usage unasked. */
-export const responsesWire: ChatWire = {
-  operation: 'chat',
-  surface: 'openai-responses',
-  encodePassThrough: ({ body, model }) => ({
-    ...callOf(replaceJsonMembers(body, { model })),
-    usageInjected: false,
-  }),
-  encodeRequest: (input) => callOf(Buffer.from(JSON.stringify(encodeResponsesRequest(input)))),
-  decodeResponse: decodeResponsesResponse,
-  readAnswer: readResponsesAnswer,
-  createStreamDecoder: createResponsesStreamDecoder,
+export const createResponsesWire = (path = '/responses'): ChatWire => {
+  const callOf = (body: Uint8Array): UpstreamCall => ({
+    path,
+    headers: { 'content-type': 'application/json' },
+    body,
+  });
+  return {
+    operation: 'chat',
+    surface: 'openai-responses',
+    encodePassThrough: ({ body, model }) => ({
+      ...callOf(replaceJsonMembers(body, { model })),
+      usageInjected: false,
+    }),
+    encodeRequest: (input) => callOf(Buffer.from(JSON.stringify(encodeResponsesRequest(input)))),
+    decodeResponse: decodeResponsesResponse,
+    readAnswer: readResponsesAnswer,
+    createStreamDecoder: createResponsesStreamDecoder,
+  };
 };

@@ -1,5 +1,5 @@
 import type { ListedModel } from '#contracts/listed-model';
-import { responsesWire } from '../openai-responses/responses-wire.ts';
+import { createResponsesWire } from '../openai-responses/responses-wire.ts';
 import { nameOnly, readModelList } from '../model-list.ts';
 import type { ModelList, Provider } from '../provider.ts';
 import { readRateLimitHeaders } from '../rate-limits.ts';
@@ -31,7 +31,7 @@ export const openai: Provider = {
   authorize: authorizeBearer,
   keyCheck: { path: '/models', headers: {} },
   models: createModelList(),
-  wires: [createChatWire(OPENAI_DIALECT), responsesWire, createEmbeddingsWire()],
+  wires: [createChatWire(OPENAI_DIALECT), createResponsesWire(), createEmbeddingsWire()],
   decodeError: decodeOpenaiFailure,
   readRequestId: (headers) => readHeader(headers, 'x-request-id'),
   readRateLimits: (headers, nowMs) => readRateLimitHeaders(OPENAI_RATE_LIMIT_HEADERS, headers, nowMs),
