@@ -19,6 +19,7 @@ const SCRIPTS = {
   bench: 'test/bench/main.ts',
   faults: 'test/faults/main.ts',
   fuzz: 'test/fuzz/main.ts',
+  compatibility: 'test/compatibility/main.ts',
   'bench:ledger': 'test/bench/ledger.ts',
 };
 
