@@ -41,6 +41,8 @@ const FLOWS_MAX = 5_000;
 const AHEAD_MAX = 512;
 /** What asks for room longer than this waits for its key; what asks since just now is as good as given. */
 const ASKING_SHORT_MS = 200;
+/** A flow of which so many items wait for their key gets no other turn: what is granted goes out at once. */
+const ASKING_LONG_MAX = 16;
 /** What asks for room so long waits for its key, and is told so. */
 const ASKING_LONG_MS = 2_000;
 /** What is in memory is bounded by this, whatever the number of flows. */
@@ -99,6 +101,11 @@ export class Feeder {
     return null;
   }
 
+  /** Whether anything waits for room: it may be there at any moment. */
+  get isAsking(): boolean {
+    return this.#asking.size > 0;
+  }
+
   /** One turn; resolves to how many items' turn it was. Rejects where a store cannot be reached. */
   async turn(): Promise<number> {
     let served = 0;
@@ -112,6 +119,7 @@ export class Feeder {
   }
 
   async #readAhead(lane: QueuedLane): Promise<void> {
+    const blocked = this.#blocked();
     const flows = await this.#deps.backlog.flows(lane, FLOWS_MAX);
     const ahead = Math.max(4, Math.min(AHEAD_MAX, Math.floor(AHEAD_TOTAL_MAX / Math.max(1, flows.length))));
     const nowMs = this.#deps.clock.nowMs();
@@ -128,6 +136,10 @@ export class Feeder {
       }
       const queue = this.#queueOf(lane, provider);
       const waiting = queue.waitingOf(name);
+      if (blocked.has(name)) {
+        queue.drop(flow, name);
+        continue;
+      }
       const asking = this.#askingOf(name);
       if ((waiting.size + asking) * 2 >= ahead) continue;
       const limit = ahead + waiting.size + asking + this.#givenOf(name);
@@ -138,6 +150,16 @@ export class Feeder {
         queue.add({ id: item.id, flow, name }, item.estimatedTokens);
       }
     }
+  }
+
+  /** Flows that wait for their keys, not for their turn. */
+  #blocked(): ReadonlySet<string> {
+    const nowMs = performance.now();
+    const long = new Map<string, number>();
+    for (const { name, sinceMs } of this.#asking.values()) {
+      if (nowMs - sinceMs >= ASKING_SHORT_MS) long.set(name, (long.get(name) ?? 0) + 1);
+    }
+    return new Set([...long].filter(([, count]) => count >= ASKING_LONG_MAX).map(([name]) => name));
   }
 
   #askingOf(name: string): number {

@@ -6,8 +6,8 @@ import type { QueuedLane, WorkFlow } from '#domain/work-ports';
 /** `name` is the flow's. */
 export type Waiting = { id: WorkItemId; flow: WorkFlow; name: string };
 
-/** About one long prompt and its answer: a flow's part of a round. */
-const QUANTUM_TOKENS = 2_000;
+/** A flow's part of a round: about a small request, so that turns are short whatever is asked. */
+const QUANTUM_TOKENS = 64;
 const WINDOW_MIN = 32;
 const WINDOW_MAX = 1_024;
 
@@ -49,6 +49,12 @@ export class ProviderQueue {
     const ids = this.#waiting.get(waiting.name) ?? new Set();
     ids.add(waiting.id);
     this.#waiting.set(waiting.name, ids);
+  }
+
+  /** Takes a flow's items out of their turn; they are read again when it has one. */
+  drop({ tenantId, team, feature, requestedModel }: WorkFlow, name: string): void {
+    if (!this.#waiting.delete(name)) return;
+    this.#share.removeWhere([tenantId, team, feature, requestedModel], () => true);
   }
 
   /** What fits the window beside what the queue holds already, in its order. */

@@ -32,8 +32,9 @@ export type JobsDeps = {
 /** Two, so that one batch is decoded while Postgres writes the other. */
 const READERS = 2;
 const LEASE = 'jobs';
-/** How soon the feeder looks again: after a turn that found work, and after one that found none. */
+/** How soon the feeder looks again: after a turn that found work, one that waits for room, one of neither. */
 const BUSY_MS = 15;
+const ASKING_MS = 50;
 const IDLE_MS = 500;
 const REVIEW_INTERVAL_MS = 1_000;
 const BACK_OFF_MS = 1_000;
@@ -52,7 +53,8 @@ const feed = async (
     wake = new AbortController();
     let waitMs = BACK_OFF_MS;
     try {
-      waitMs = (await feeder.turn()) > 0 ? BUSY_MS : IDLE_MS;
+      const served = await feeder.turn();
+      waitMs = served > 0 ? BUSY_MS : feeder.isAsking ? ASKING_MS : IDLE_MS;
       if (performance.now() - reviewedAtMs >= REVIEW_INTERVAL_MS) {
         reviewedAtMs = performance.now();
         await feeder.review();

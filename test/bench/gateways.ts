@@ -75,7 +75,7 @@ const serverVersions = async (postgresUrl: string, natsUrl: string): Promise<str
   return [`PostgreSQL ${rows[0]?.server_version}`, `nats-server ${natsVersion}`];
 };
 
-/** Ingress, worker, metering and control as in production, with a Postgres and a nats-server of their own. */
+/** Ingress, worker, jobs, metering and control as in production, with a Postgres and a nats-server of their own. */
 export const startFlo2 = async (providerUrl: string): Promise<Running> => {
   const dataDir = await mkdtemp(join(tmpdir(), 'flo2-bench-'));
   const postgres = await startPostgres({ dataDir: join(dataDir, 'postgres') });
@@ -91,9 +91,9 @@ export const startFlo2 = async (providerUrl: string): Promise<Running> => {
   const migration = launchProcess('migrate', environment);
   const { code } = await migration.exited;
   if (code !== 0) throw new Error(`the migration failed:\n${migration.output()}`);
-  const roles = ['control', 'metering', 'worker', 'ingress'] as const;
+  const roles = ['control', 'metering', 'worker', 'jobs', 'ingress'] as const;
   const processes = await Promise.all(roles.map((role) => startProcess(role, environment)));
-  const [control, , , ingress] = processes;
+  const [control, , , , ingress] = processes;
   const { apiKey } = await createTenant(
     { url: control?.url ?? '', adminKey },
     { simulatorUrl: providerUrl, providerKeys: [{ provider: 'openai' }] },

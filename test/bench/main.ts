@@ -5,6 +5,7 @@
  */
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
+import { runBatch } from './batch-lines.ts';
 import { measureDecoding } from './decoding.ts';
 import { startFlo2, startMockProvider, startRival, startStreamServer, type Running } from './gateways.ts';
 import { load, type Figures } from './load.ts';
@@ -13,6 +14,7 @@ const CONNECTIONS = [1, 16, 64, 256];
 const WARM_UP_MS = 3_000;
 const WARM_UP_CONNECTIONS = 16;
 const SECONDS_DEFAULT = '5';
+const BATCH_LINES = 20_000;
 
 const request = (stream: boolean): string =>
   JSON.stringify({
@@ -107,6 +109,15 @@ const measure = async (running: Running[], durationMs: number): Promise<void> =>
   );
 };
 
+const measureBatch = async ({ target }: Running): Promise<void> => {
+  const { lines, failed, validationMs, linesPerSecond } = await runBatch(target, BATCH_LINES);
+  console.log('\nA batch, with an instant mock');
+  printTable(
+    ['lines', 'failed', 'read and taken on, s', 'lines/s', 'target'],
+    [[String(lines), String(failed), fixed(validationMs / 1_000, 1), fixed(linesPerSecond, 0), '2000']],
+  );
+};
+
 /** Ratios over 1 are what decoding adds. */
 const showDecoding = async (): Promise<void> => {
   const server = await startStreamServer();
@@ -139,6 +150,8 @@ const showGateways = async (seconds: number): Promise<void> => {
     console.log(`${processors.length} cores, ${processors[0]?.model ?? 'unknown'}`);
     console.log(running.flatMap(({ versions }) => versions).join(', '));
     await measure(running, seconds * 1_000);
+    const [, flo2] = running;
+    if (flo2 !== undefined) await measureBatch(flo2);
   } finally {
     for (const { stop } of running.toReversed()) await stop();
   }
