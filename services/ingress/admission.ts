@@ -9,6 +9,7 @@ import { parseApiKeyText } from '#domain/api-key-text';
 import { readAttribution } from '#domain/attribution';
 import type { BudgetGate, BudgetHold } from '#domain/budget-gate';
 import { FloError } from '#domain/errors';
+import type { OpenCaps } from '#domain/open-caps';
 import type { FleetState } from '#domain/fleet-state';
 import type { PriceRate } from '#domain/price-book';
 import type { Clock, TenantDirectory } from '#domain/ports';
@@ -23,6 +24,7 @@ import { budgetedRequest } from './budgeted-request.ts';
 export type AdmissionDeps = {
   directory: TenantDirectory;
   limits: AdmissionLimits;
+  caps: OpenCaps;
   budgets: BudgetGate;
   /** Whether the price book knows a provider's model. */
   isListed: (provider: ProviderId, model: string) => boolean;
@@ -148,6 +150,20 @@ export const unavailable = (cause: unknown): FloError =>
     cause,
   });
 
+/** Takes what is next; what was taken before is given back with it, or at once where it is refused. */
+const heldBy = (leave: () => void, takeNext: () => () => void): (() => void) => {
+  try {
+    const release = takeNext();
+    return () => {
+      release();
+      leave();
+    };
+  } catch (error) {
+    leave();
+    throw error;
+  }
+};
+
 /**
  * Decides whether a request may be queued, and how it is to be served. Rejects with `FloError`; nothing
  * is held then.
@@ -155,6 +171,7 @@ export const unavailable = (cause: unknown): FloError =>
 export const admit = async (deps: AdmissionDeps, incoming: Incoming): Promise<Admitted> => {
   const { headers, surface, path, body, requestId } = incoming;
   const apiKey = await authenticate(deps, headers);
+  deps.caps.checkTenant(apiKey.tenantId);
   const parsedBody = parseBody(body);
   const clientRequest = surface.readRequest(parsedBody, path);
   const timeoutMs = readTimeoutMs(headers, deps.defaultTimeoutMs);
@@ -200,10 +217,13 @@ export const admit = async (deps: AdmissionDeps, incoming: Incoming): Promise<Ad
     admittedAtMs,
     deadlineAtMs: admittedAtMs + timeoutMs,
   };
-  const release = deps.limits.admit(apiKey, {
-    tokens: tokens.inputTokens + (clientRequest.maxOutputTokens ?? 0),
-    nowMs: admittedAtMs,
-  });
+  const leave = deps.caps.enter(tenantId, clientRequest.model);
+  const release = heldBy(leave, () =>
+    deps.limits.admit(apiKey, {
+      tokens: tokens.inputTokens + (clientRequest.maxOutputTokens ?? 0),
+      nowMs: admittedAtMs,
+    }),
+  );
   try {
     const facts = { surface, client: clientRequest, parsedBody, bodyBytes: body.length };
     const hold = await deps.budgets.hold(budgetedRequest(header, facts));

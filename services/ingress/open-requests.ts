@@ -16,8 +16,6 @@ import type { AttemptEventPublisher } from '#nats/attempt-event-publisher';
 import type { IngressLine } from '#nats/ingress-line';
 import type { AnswerWriter } from './answer-writer.ts';
 
-/** Requests one ingress holds at once, waiting ones included. */
-export const OPEN_REQUESTS_MAX = 10_000;
 /** Heartbeats come every second: a worker that has missed three is lost. */
 const LOST_AFTER_MS = 3_500;
 const SWEEP_INTERVAL_MS = 500;

@@ -13,6 +13,7 @@ import { FloError } from '#domain/errors';
 import type { FleetState } from '#domain/fleet-state';
 import { readIdempotencyKey, type IdempotentRequests } from '#domain/idempotency';
 import type { IdMint } from '#domain/mint-id';
+import { OpenCaps } from '#domain/open-caps';
 import type { PriceRate } from '#domain/price-book';
 import type { Clock, ConfigurationChanges, Logger, RateLimiter, TenantDirectory } from '#domain/ports';
 import { createAttemptEventPublisher } from '#nats/attempt-event-publisher';
@@ -33,7 +34,7 @@ import { withQueryKey } from './gemini-address.ts';
 import { Idempotency } from './idempotency.ts';
 import { reserveRoom } from './interactive-room.ts';
 import { modelDialectOf, registerModelRoutes } from './models.ts';
-import { OPEN_REQUESTS_MAX, OpenRequests } from './open-requests.ts';
+import { OpenRequests } from './open-requests.ts';
 import { bodyOf, INFERENCE_ROUTES, requestIdOf, takeRawBodies } from './routes.ts';
 import { registerWorkRoutes, type WorkRouteDeps } from './work-routes.ts';
 
@@ -86,6 +87,7 @@ export const createIngress = (deps: IngressDeps): Ingress => {
   const admission: AdmissionDeps = {
     directory: cacheDirectory(deps.directory, deps.configurationChanges, clock),
     limits: new AdmissionLimits(),
+    caps: new OpenCaps(),
     budgets: deps.budgets,
     isListed: deps.isListed,
     listedModels: deps.listedModels,
@@ -106,12 +108,11 @@ export const createIngress = (deps: IngressDeps): Ingress => {
       ? 'flo2 is being stopped.'
       : !watch.connected()
         ? 'The queue cannot be reached.'
-        : open.size >= OPEN_REQUESTS_MAX
-          ? 'Too many requests are open.'
-          : null;
+        : null;
     if (reason !== null) {
       throw new FloError('unavailable', `${reason} Try again shortly.`, { retryAfterMs: 1_000 });
     }
+    admission.caps.checkTotal();
   };
 
   const asFloError = (error: unknown, requestId: RequestId): FloError => {
@@ -242,6 +243,8 @@ export const createIngress = (deps: IngressDeps): Ingress => {
         const surface = surfaceOf(surfaceId);
         app.register(async (scope) => {
           takeRawBodies(scope);
+          // Before the body is read: who cannot be served costs as little as can be.
+          scope.addHook('onRequest', async () => refuseIfUnable());
           scope.setErrorHandler((error: FastifyError, request, reply) =>
             sendError(request, reply, surface, readServerError(error, bodyLimitBytes)),
           );

@@ -75,8 +75,16 @@ const serverVersions = async (postgresUrl: string, natsUrl: string): Promise<str
   return [`PostgreSQL ${rows[0]?.server_version}`, `nats-server ${natsVersion}`];
 };
 
-/** Ingress, worker, jobs, metering and control as in production, with a Postgres and a nats-server of their own. */
-export const startFlo2 = async (providerUrl: string): Promise<Running> => {
+export type Servers = {
+  environment: Record<string, string>;
+  adminKey: string;
+  postgresUrl: string;
+  natsUrl: string;
+  stop: () => Promise<void>;
+};
+
+/** A Postgres with the schema and a nats-server, and what roles need to use them. */
+export const startServers = async (): Promise<Servers> => {
   const dataDir = await mkdtemp(join(tmpdir(), 'flo2-bench-'));
   const postgres = await startPostgres({ dataDir: join(dataDir, 'postgres') });
   const nats = await startNatsServer({ dataDir: join(dataDir, 'nats') });
@@ -91,6 +99,23 @@ export const startFlo2 = async (providerUrl: string): Promise<Running> => {
   const migration = launchProcess('migrate', environment);
   const { code } = await migration.exited;
   if (code !== 0) throw new Error(`the migration failed:\n${migration.output()}`);
+  return {
+    environment,
+    adminKey,
+    postgresUrl: postgres.url,
+    natsUrl: nats.url,
+    stop: async () => {
+      await nats.stop();
+      await postgres.stop();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+};
+
+/** Ingress, worker, jobs, metering and control as in production, with a Postgres and a nats-server of their own. */
+export const startFlo2 = async (providerUrl: string): Promise<Running> => {
+  const servers = await startServers();
+  const { environment, adminKey } = servers;
   const roles = ['control', 'metering', 'worker', 'jobs', 'ingress'] as const;
   const processes = await Promise.all(roles.map((role) => startProcess(role, environment)));
   const [control, , , , ingress] = processes;
@@ -105,15 +130,13 @@ export const startFlo2 = async (providerUrl: string): Promise<Running> => {
       path: '/v1/chat/completions',
       headers: { ...JSON_HEADERS, authorization: `Bearer ${apiKey}` },
     },
-    versions: await serverVersions(postgres.url, nats.url),
+    versions: await serverVersions(servers.postgresUrl, servers.natsUrl),
     stop: async () => {
       for (const launched of processes.toReversed()) {
         launched.kill('SIGTERM');
         await launched.exited;
       }
-      await nats.stop();
-      await postgres.stop();
-      await rm(dataDir, { recursive: true, force: true });
+      await servers.stop();
     },
   };
 };

@@ -1,20 +1,25 @@
 /**
  * `npm run bench`: loads a mock provider, flo2 and Portkey's gateway in turn, in one run on one machine, and
- * prints what they did as ratios, and then what decoding a stream costs beyond passing it on. `--seconds N` is how
- * long each is loaded at each number of connections; `--only decoding` leaves the gateways out.
+ * prints what they did as ratios, what flo2 does under ten times its load, and what decoding a stream costs beyond
+ * passing it on. `--seconds N` is how long each is loaded at each number of connections; `--only decoding` or
+ * `--only overload` does that part alone, and `--only limits` a part of three minutes that is not done otherwise.
  */
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { runBatch } from './batch-lines.ts';
 import { measureDecoding } from './decoding.ts';
 import { startFlo2, startMockProvider, startRival, startStreamServer, type Running } from './gateways.ts';
+import { measureLimits } from './limits.ts';
 import { load, type Figures } from './load.ts';
+import { overload } from './overload.ts';
 
 const CONNECTIONS = [1, 16, 64, 256];
 const WARM_UP_MS = 3_000;
 const WARM_UP_CONNECTIONS = 16;
 const SECONDS_DEFAULT = '5';
 const BATCH_LINES = 20_000;
+/** Where flo2 does most. */
+const PEAK_CONNECTIONS = 256;
 
 const request = (stream: boolean): string =>
   JSON.stringify({
@@ -118,6 +123,69 @@ const measureBatch = async ({ target }: Running): Promise<void> => {
   );
 };
 
+/** Ten times the connections of the peak, whose clients come again when they are told to. */
+const showOverload = async (flo2: Running, durationMs: number): Promise<void> => {
+  const body = request(false);
+  const { target } = flo2;
+  const peak = await load(target, { body, connections: PEAK_CONNECTIONS, durationMs, until: 'last_byte' });
+  const connections = PEAK_CONNECTIONS * 10;
+  const { goodput, refusals, refusalP99Ms, otherwise } = await overload(target, {
+    body,
+    connections,
+    durationMs,
+  });
+  console.log(`\nOverload of flo2: ${PEAK_CONNECTIONS} connections, then ${connections}`);
+  printTable(
+    ['peak req/s', 'goodput req/s', 'goodput ÷ peak', 'refusals', 'refusal p99 ms', 'otherwise'],
+    [
+      [
+        fixed(peak.requestsPerSecond, 0),
+        fixed(goodput, 0),
+        fixed(goodput / peak.requestsPerSecond, 2),
+        String(refusals),
+        fixed(refusalP99Ms, 1),
+        String(otherwise),
+      ],
+    ],
+  );
+};
+
+const showLimits = async (): Promise<void> => {
+  const figures = await measureLimits();
+  console.log('\nA key of 600 requests and 100,000 tokens a minute, offered three times that for 3 minutes');
+  printTable(
+    ['offered', 'answered', 'refused by flo2', 'otherwise', 'calls', 'of them 429', 'limit used'],
+    [
+      [
+        String(figures.offered),
+        String(figures.answered),
+        String(figures.refused),
+        String(figures.otherwise),
+        String(figures.calls),
+        String(figures.limited),
+        fixed(figures.usedShare, 3),
+      ],
+    ],
+  );
+};
+
+const showOverloadAlone = async (seconds: number): Promise<void> => {
+  const mock = await startMockProvider();
+  const flo2 = await startFlo2(mock.target.origin);
+  try {
+    await load(flo2.target, {
+      body: request(false),
+      connections: WARM_UP_CONNECTIONS,
+      durationMs: WARM_UP_MS,
+      until: 'last_byte',
+    });
+    await showOverload(flo2, seconds * 1_000);
+  } finally {
+    await flo2.stop();
+    await mock.stop();
+  }
+};
+
 /** Ratios over 1 are what decoding adds. */
 const showDecoding = async (): Promise<void> => {
   const server = await startStreamServer();
@@ -151,7 +219,10 @@ const showGateways = async (seconds: number): Promise<void> => {
     console.log(running.flatMap(({ versions }) => versions).join(', '));
     await measure(running, seconds * 1_000);
     const [, flo2] = running;
-    if (flo2 !== undefined) await measureBatch(flo2);
+    if (flo2 !== undefined) {
+      await measureBatch(flo2);
+      await showOverload(flo2, seconds * 1_000);
+    }
   } finally {
     for (const { stop } of running.toReversed()) await stop();
   }
@@ -165,7 +236,20 @@ const { values } = parseArgs({
 });
 const seconds = Number(values.seconds);
 if (!(seconds > 0)) throw new Error('--seconds must be a positive number');
-if (values.only !== undefined && values.only !== 'decoding') throw new Error('--only knows "decoding" alone');
-
-if (values.only === undefined) await showGateways(seconds);
-await showDecoding();
+switch (values.only) {
+  case undefined:
+    await showGateways(seconds);
+    await showDecoding();
+    break;
+  case 'decoding':
+    await showDecoding();
+    break;
+  case 'overload':
+    await showOverloadAlone(seconds);
+    break;
+  case 'limits':
+    await showLimits();
+    break;
+  default:
+    throw new Error('--only knows "decoding", "overload" and "limits"');
+}
