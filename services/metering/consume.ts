@@ -21,7 +21,7 @@ export type ConsumeOptions = {
   onReachable: (reachable: boolean) => void;
 };
 
-export const BATCH_MAX = 1_000;
+export const BATCH_MAX = 2_000;
 const FETCH_EXPIRES_MS = 1_000;
 const BACK_OFF_MIN_MS = 50;
 const BACK_OFF_MAX_MS = 5_000;
