@@ -55,7 +55,13 @@ export const ERROR_CATALOGUE = {
     retry: 'never',
     meaning: 'Another request was sent with this Idempotency-Key.',
   },
-  too_large: { status: 413, blame: 'client', retry: 'never', meaning: 'The body is over the size limit.' },
+  too_large: {
+    status: 413,
+    blame: 'client',
+    // Each provider has a limit of its own.
+    retry: 'other_target',
+    meaning: 'The body is over the size limit.',
+  },
   budget_exceeded: {
     status: 429,
     blame: 'tenant',

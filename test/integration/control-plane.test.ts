@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { providerKeyId, tenantId } from '#contracts/ids';
+import { PROVIDER_IDS } from '#contracts/vocabulary';
 import { createProviderCredentials } from '#postgres/provider-credentials';
 import { createTenantDirectory } from '#postgres/tenant-directory';
+import { simulatedBaseUrl, simulatedSecret } from '#test/simulators/base-urls';
 import { startSimulator, type Simulator } from '#test/simulators/simulator';
 import { ADMIN_KEY, openControlPlane, type TestControlPlane } from '#test/support/control-plane';
 import { hashApiKey } from '#web/caller-key';
@@ -147,15 +149,12 @@ describe('provider keys', () => {
 
   it('are verified by a call to the provider, before they are stored and later', async () => {
     const path = `/tenants/${await createTenant()}/provider-keys`;
-    for (const [provider, prefix, baseUrl] of [
-      ['openai', 'sk-', `${simulator.url}/v1`],
-      ['anthropic', 'sk-ant-', simulator.url],
-    ]) {
-      const body = { provider, base_url: baseUrl, verify: true };
+    for (const provider of PROVIDER_IDS) {
+      const body = { provider, base_url: simulatedBaseUrl(simulator.url, provider), verify: true };
       const good = await call('POST', path, {
         ...body,
         name: `${provider} good`,
-        secret: `${prefix}good-key`,
+        secret: simulatedSecret(provider, 'good-key'),
       });
       expect(good.status).toBe(201);
       const checked = await call('POST', `${path}/${String(good.json['id'])}/verify`);
@@ -163,7 +162,7 @@ describe('provider keys', () => {
       const bad = await call('POST', path, {
         ...body,
         name: `${provider} bad`,
-        secret: `${prefix}invalid-key`,
+        secret: simulatedSecret(provider, 'invalid-key'),
       });
       expect(bad.status).toBe(400);
       expect(bad.json).toMatchObject({ error: { code: 'invalid_request', param: 'secret' } });

@@ -8,7 +8,7 @@ import { bearerOf, chatEndpoint, routesBelow } from '../openai/openai.ts';
 import { readChatRequestAs } from '../openai/request.ts';
 import { chatCompletionBody, type ChatCompletionBody as Body } from '../openai/request-schema.ts';
 import { RefusedRequest } from '../provider.ts';
-import type { AnswerToEncode, Failure, SimulatedProvider } from '../provider.ts';
+import type { AnswerToEncode, Failure, PlainEndpoint, SimulatedProvider } from '../provider.ts';
 import { sealOf } from '../seal.ts';
 
 const invalid = (message: string, status = 400): Failure => ({ status, type: 'error', message });
@@ -186,46 +186,61 @@ const failureOf = ({ status, limit }: Behaviour & { status: number }): Failure =
   return { status: shown, type: 'error', message: MESSAGES[shown] ?? 'Internal Server Error' };
 };
 
+const PREFIX = '/openrouter/api/v1';
+
+/** What a key is told of itself: its list of models is there for everyone. */
+const keyEndpoint: PlainEndpoint = {
+  operation: 'models',
+  readRequest: () => ({
+    model: null,
+    inputTokens: null,
+    encode: () => JSON.stringify({ data: { label: 'simulated', usage: 0, limit: null } }),
+  }),
+};
+
+const routeBelow = routesBelow(
+  PREFIX,
+  {
+    '/chat/completions': {
+      endpoint: {
+        ...chatEndpoint(
+          STYLE,
+          readChatRequestAs({
+            parse,
+            check: ({ model }) => {
+              if (!/^(~?[\w.-]+\/|sim-)/.test(model))
+                throw new RefusedRequest(invalid(`${model} is not a valid model ID`));
+            },
+            reasoningOf,
+          }),
+        ),
+        encodeStreamFailure: () =>
+          `data: ${JSON.stringify({ id: 'gen-1', object: 'chat.completion.chunk', error: { code: 502, message: 'Provider returned error' }, choices: [{ index: 0, delta: { content: '' }, finish_reason: 'error' }] })}\n\n`,
+      },
+    },
+    '/embeddings': { endpoint: embeddingsEndpoint },
+  },
+  {
+    endpoint: modelsEndpoint({
+      isOwn: (model) => /^(anthropic|openai|meta-llama)\//.test(model),
+      ownedBy: 'openrouter',
+      notFound: () => failureOf({ status: 404 }),
+      fields: (id) => ({
+        name: id,
+        context_length: 128_000,
+        architecture: { input_modalities: ['text', 'image'], output_modalities: ['text'] },
+        pricing: { prompt: '0.000002', completion: '0.000002' },
+        supported_parameters: ['tools', 'temperature'],
+      }),
+    }),
+  },
+);
+
 /** OpenRouter: https://openrouter.ai/docs/api-reference */
 export const simulatedOpenrouter: SimulatedProvider = {
   id: 'openrouter',
-  routeOf: routesBelow(
-    '/openrouter/api/v1',
-    {
-      '/chat/completions': {
-        endpoint: {
-          ...chatEndpoint(
-            STYLE,
-            readChatRequestAs({
-              parse,
-              check: ({ model }) => {
-                if (!/^(~?[\w.-]+\/|sim-)/.test(model))
-                  throw new RefusedRequest(invalid(`${model} is not a valid model ID`));
-              },
-              reasoningOf,
-            }),
-          ),
-          encodeStreamFailure: () =>
-            `data: ${JSON.stringify({ id: 'gen-1', object: 'chat.completion.chunk', error: { code: 502, message: 'Provider returned error' }, choices: [{ index: 0, delta: { content: '' }, finish_reason: 'error' }] })}\n\n`,
-        },
-      },
-      '/embeddings': { endpoint: embeddingsEndpoint },
-    },
-    {
-      endpoint: modelsEndpoint({
-        isOwn: (model) => /^(anthropic|openai|meta-llama)\//.test(model),
-        ownedBy: 'openrouter',
-        notFound: () => failureOf({ status: 404 }),
-        fields: (id) => ({
-          name: id,
-          context_length: 128_000,
-          architecture: { input_modalities: ['text', 'image'], output_modalities: ['text'] },
-          pricing: { prompt: '0.000002', completion: '0.000002' },
-          supported_parameters: ['tools', 'temperature'],
-        }),
-      }),
-    },
-  ),
+  routeOf: (call) =>
+    call.method === 'GET' && call.path === `${PREFIX}/key` ? { endpoint: keyEndpoint } : routeBelow(call),
   credentialOf: bearerOf,
   keyPrefix: 'sk-or-',
   refuseCredential: () => failureOf({ status: 401 }),
