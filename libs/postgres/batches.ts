@@ -19,7 +19,7 @@ import {
 import type { Database } from './database.ts';
 import { insertOutputFile } from './files.ts';
 import { storableJson } from './storable-text.ts';
-import { inTransaction } from './transaction.ts';
+import { inTransaction, inWideTransaction } from './transaction.ts';
 import { closeItems } from './work-closing.ts';
 import { insertWorkItems } from './work-insert.ts';
 
@@ -33,13 +33,16 @@ const cancelLines = async (client: PoolClient, id: string, error: WireError): Pr
     batch_id: string;
     state: string;
   }>(
-    `update work_item
-           set cancel_requested = true,
-             state = case when state = 'queued' then 'cancelled' else state end,
-             ended_at = case when state = 'queued' then now() else ended_at end,
-             error = case when state = 'queued' then $2 else error end
-           where batch_id = $1 and state in ('queued', 'in_progress')
-           returning id, tenant_id, batch_id, state`,
+    `with target as (
+       select id from work_item where batch_id = $1 and state in ('queued', 'in_progress') order by id for update
+     )
+     update work_item as item
+     set cancel_requested = true,
+       state = case when item.state = 'queued' then 'cancelled' else item.state end,
+       ended_at = case when item.state = 'queued' then now() else item.ended_at end,
+       error = case when item.state = 'queued' then $2 else item.error end
+     from target where item.id = target.id and item.state in ('queued', 'in_progress')
+     returning item.id, item.tenant_id, item.batch_id, item.state`,
     [id, storableJson(error)],
   );
   await closeItems(
@@ -188,7 +191,7 @@ export const createBatchStore = (database: Database) => {
 
     /** Ends the lines nobody works on, and marks the others to be given up. False where the batch has ended. */
     cancel: (tenantId: TenantId, dialect: BatchDialect, id: BatchId, error: WireError): Promise<boolean> =>
-      inTransaction(database, async (client) => {
+      inWideTransaction(database, async (client) => {
         const { rowCount } = await client.query(
           `update batch set status = 'cancelling', cancelling_at = now()
            where id = $1 and tenant_id = $2 and dialect = $3 and status in ('validating', 'in_progress')`,

@@ -53,7 +53,7 @@ export type IngressDeps = {
   mint: IdMint;
   logger: Logger;
   /** What work needs that is not answered on its own connection; null where none is taken on. */
-  work: Omit<WorkRouteDeps, 'admission' | 'bodyLimitBytes'> | null;
+  work: Omit<WorkRouteDeps, 'admission' | 'bodyLimitBytes' | 'logger'> | null;
   bodyLimitBytes: number;
   defaultTimeoutMs: number;
   /** Silence in a stream after which its client is sent a comment. */
@@ -264,7 +264,7 @@ export const createIngress = (deps: IngressDeps): Ingress => {
           });
         });
       }
-      if (deps.work !== null) registerWorkRoutes(app, { ...deps.work, admission, bodyLimitBytes });
+      if (deps.work !== null) registerWorkRoutes(app, { ...deps.work, admission, bodyLimitBytes, logger });
       app.register(async (scope) => {
         scope.setErrorHandler((error: FastifyError, request, reply) =>
           sendError(

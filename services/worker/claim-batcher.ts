@@ -51,7 +51,8 @@ export class ClaimBatcher {
   }
 
   async #fly(batch: readonly Waiting[]): Promise<void> {
-    const asked = batch.map((waiting) => waiting.asked);
+    // In one order everywhere: two statements with the same items then wait instead of deadlocking.
+    const asked = batch.map((waiting) => waiting.asked).sort((a, b) => (a.id < b.id ? -1 : 1));
     for (;;) {
       try {
         const won = await this.#claims.claim(this.#workerId, asked);
