@@ -47,13 +47,13 @@ describe('the control plane’s bodies', () => {
     );
   });
 
-  it('give a key no more than inference and its own usage unless asked', () => {
+  it('give a key no more than inference, batches and its own usage unless asked', () => {
     expect(apiKeyBody.parse({ name: 'x' })).toEqual({
       name: 'x',
       team: null,
       feature: null,
       tags: {},
-      scopes: ['inference', 'usage:read'],
+      scopes: ['inference', 'batch', 'usage:read'],
       models: null,
       limits: {},
       allow_override: false,

@@ -70,7 +70,7 @@ describe('room that was lent', () => {
     const taken = loans.take(key, { inputTokens: 10, outputTokens: 10 }, 500);
     expect(loans.take(key, { inputTokens: 2_000, outputTokens: 10 }, 500)).toBe(null);
     const back = loans.drop(() => false, 1_000).map(({ id }) => id);
-    expect([taken, ...back].toSorted()).toEqual(['1', '2', '3']);
+    expect(new Set([taken, ...back])).toEqual(new Set(['1', '2', '3']));
     expect(loans.take(key, cost, 1_000)).toBe(null);
     expect(loans.drop(() => true, 1_000)).toEqual([]);
   });
