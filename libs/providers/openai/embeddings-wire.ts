@@ -11,7 +11,7 @@ import {
   isObject,
   type JsonObject,
 } from '../json-fields.ts';
-import { replaceJsonMembers } from '../json-members.ts';
+import { renameJsonMembers, replaceJsonMembers } from '../json-members.ts';
 import type { EmbeddingWire, TranslatedInput, UpstreamCall } from '../provider.ts';
 import { JSON_HEADERS } from './chat-wire.ts';
 import { decodeOpenaiError } from './failure.ts';
@@ -95,11 +95,13 @@ export const createEmbeddingsWire = (
     headers: JSON_HEADERS,
     body,
   });
+  const renames: Record<string, string> =
+    dialect.dimensions === 'dimensions' ? {} : { dimensions: dialect.dimensions };
   return {
     operation: 'embedding',
     surface: 'openai-embeddings',
     encodePassThrough: ({ body, model }) => ({
-      ...call(model, replaceJsonMembers(body, { model })),
+      ...call(model, replaceJsonMembers(renameJsonMembers(body, renames), { model })),
       usageInjected: false,
     }),
     encodeRequest: (input) => call(input.model, Buffer.from(JSON.stringify(encodeRequest(input, dialect)))),

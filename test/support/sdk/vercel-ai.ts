@@ -32,13 +32,15 @@ import {
 type ProviderOptions = NonNullable<Parameters<typeof generateText>[0]['providerOptions']>;
 
 type Wiring = {
+  /** What every call carries. */
+  always?: ProviderOptions;
   languageModel: (model: string) => LanguageModel;
   embeddingModel?: (model: string) => EmbeddingModel;
   thinking?: ProviderOptions;
   embedding?: ProviderOptions;
 };
 
-const driverOf = ({ languageModel, embeddingModel, thinking, embedding }: Wiring): SdkDriver => {
+const driverOf = ({ languageModel, embeddingModel, always, thinking, embedding }: Wiring): SdkDriver => {
   const round = async (model: string, providerOptions?: ProviderOptions) => {
     let called: unknown;
     const weather = tool({
@@ -76,7 +78,7 @@ const driverOf = ({ languageModel, embeddingModel, thinking, embedding }: Wiring
       yield* textStream;
       if (failure !== null) throw failure;
     },
-    callTool: async (model) => (await round(model)).round,
+    callTool: async (model) => (await round(model, always)).round,
     structured: async (model) => {
       const { output } = await generateText({
         model: languageModel(model),
@@ -129,6 +131,8 @@ export const vercelOpenaiResponsesDriver = ({ url, apiKey }: DriverOptions): Sdk
   const provider = createOpenAI({ apiKey, baseURL: `${url}/v1` });
   return driverOf({
     languageModel: (model) => provider.responses(model),
+    // Else it speaks of earlier items by their ids alone, which only their own provider has kept.
+    always: { openai: { store: false } },
     embeddingModel: (model) => provider.embeddingModel(model),
     embedding: { openai: { dimensions: 8 } },
   });
