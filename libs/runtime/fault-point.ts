@@ -25,7 +25,7 @@ export const FAULT_POINTS = [
   'jobs.accepted',
   'jobs.recording',
   'jobs.recorded',
-  'jobs.webhook',
+  'webhook.sent',
 ] as const;
 export type FaultPoint = (typeof FAULT_POINTS)[number];
 

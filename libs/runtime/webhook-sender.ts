@@ -5,6 +5,7 @@ import { judgeWebhookTry, type WebhookTry } from '#domain/webhook-schedule';
 import { signWebhook } from '#domain/webhook-signature';
 import type { UpstreamClient } from '#http/upstream-client';
 import type { DueWebhook, WebhookDeliveries, WebhookOutcome } from '#postgres/webhook-deliveries';
+import { faultPoint } from './fault-point.ts';
 import type { Service } from './service.ts';
 
 export type WebhookSenderOptions = {
@@ -80,6 +81,7 @@ export const createWebhookSender = (options: WebhookSenderOptions): Service => {
   const send = async (due: DueWebhook): Promise<void> => {
     const begunAtMs = Date.now();
     const result = await tryOnce(due);
+    faultPoint('webhook.sent');
     const record = {
       at: new Date(begunAtMs).toISOString(),
       status: result.status,

@@ -12,6 +12,7 @@ import { startFlo2, startMockProvider, startRival, startStreamServer, type Runni
 import { measureLimits } from './limits.ts';
 import { load, type Figures } from './load.ts';
 import { overload } from './overload.ts';
+import { measurePace, PACED_PROMPT, WORD_INTERVAL_MS, type Pace } from './pace.ts';
 
 const CONNECTIONS = [1, 16, 64, 256];
 const WARM_UP_MS = 3_000;
@@ -21,12 +22,12 @@ const BATCH_LINES = 20_000;
 /** Where flo2 does most. */
 const PEAK_CONNECTIONS = 256;
 
-const request = (stream: boolean): string =>
+const request = (stream: boolean, prompt = 'Answer as shortly as you can.'): string =>
   JSON.stringify({
     model: 'gpt-4o-mini',
     messages: [
       { role: 'system', content: 'You are a helpful assistant.' },
-      { role: 'user', content: 'Answer as shortly as you can.' },
+      { role: 'user', content: prompt },
     ],
     ...(stream && { stream: true, stream_options: { include_usage: true } }),
   });
@@ -111,6 +112,43 @@ const measure = async (running: Running[], durationMs: number): Promise<void> =>
   printTable(
     ['', 'flo2 ms', 'Portkey ms', 'flo2 ÷ Portkey'],
     [...(alone === null ? [] : [added(alone, 'whole answer')]), added(firstToken, 'first byte of a stream')],
+  );
+  await showStreams(running, durationMs, firstToken[1].p50Ms - firstToken[0].p50Ms);
+};
+
+const FIRST_TOKEN_TARGET_MS = 2;
+/** How long flo2 lets a word wait for company. */
+const COALESCING_MS = 10;
+
+/** The targets for streams, and what was reached. */
+const showStreams = async (running: Running[], durationMs: number, firstTokenMs: number): Promise<void> => {
+  const paces: Pace[] = [];
+  for (const { target } of running) {
+    paces.push(await measurePace(target, request(true, PACED_PROMPT), durationMs));
+  }
+  const [mock, flo2, rival] = paces;
+  if (mock === undefined || flo2 === undefined || rival === undefined) throw new Error('nothing measured');
+  const addedMs = flo2.p99Ms - mock.p99Ms;
+  console.log(`\nStreams; words come from the provider ${WORD_INTERVAL_MS} ms apart`);
+  printTable(
+    ['', 'flo2 ms', 'Portkey ms', 'target ms', 'reached'],
+    [
+      [
+        'first token added, p50',
+        fixed(firstTokenMs, 2),
+        '',
+        `≤ ${FIRST_TOKEN_TARGET_MS}`,
+        firstTokenMs <= FIRST_TOKEN_TARGET_MS ? 'yes' : 'no',
+      ],
+      ['between words, p50', fixed(flo2.p50Ms, 2), fixed(rival.p50Ms, 2), '', ''],
+      [
+        'between words added, p99',
+        fixed(addedMs, 2),
+        fixed(rival.p99Ms - mock.p99Ms, 2),
+        `≤ ${COALESCING_MS}`,
+        addedMs <= COALESCING_MS ? 'yes' : 'no',
+      ],
+    ],
   );
 };
 

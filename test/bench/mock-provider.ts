@@ -3,6 +3,8 @@
  * it: `node test/bench/mock-provider.ts`. Prints its address as JSON.
  */
 import { createServer, type ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { PACED_PROMPT, WORD_INTERVAL_MS } from './pace.ts';
 
 const USAGE = { prompt_tokens: 12, completion_tokens: 9, total_tokens: 21 };
 const MODEL = 'gpt-4o-mini-2024-07-18';
@@ -29,18 +31,27 @@ const answer = Buffer.from(
 const chunk = (choices: unknown[], usage: unknown = null): string =>
   `data: ${JSON.stringify({ id: 'chatcmpl-bench', object: 'chat.completion.chunk', created: 1_700_000_000, model: MODEL, choices, usage })}\n\n`;
 
-const stream = Buffer.from(
-  [
-    ...WORDS.map((content, index) =>
-      chunk([
-        { index: 0, delta: index === 0 ? { role: 'assistant', content } : { content }, finish_reason: null },
-      ]),
-    ),
-    chunk([{ index: 0, delta: {}, finish_reason: 'stop' }]),
-    chunk([], USAGE),
-    'data: [DONE]\n\n',
-  ].join(''),
+const events = WORDS.map((content, index) =>
+  chunk([
+    { index: 0, delta: index === 0 ? { role: 'assistant', content } : { content }, finish_reason: null },
+  ]),
 );
+const ending = [
+  chunk([{ index: 0, delta: {}, finish_reason: 'stop' }]),
+  chunk([], USAGE),
+  'data: [DONE]\n\n',
+].join('');
+const stream = Buffer.from(events.join('') + ending);
+
+/** A word at a time, each by itself. */
+const sendPaced = async (response: ServerResponse): Promise<void> => {
+  response.writeHead(200, { 'content-type': 'text/event-stream' });
+  for (const event of events) {
+    response.write(event);
+    await sleep(WORD_INTERVAL_MS);
+  }
+  response.end(ending);
+};
 
 const send = (response: ServerResponse, type: string, body: Buffer): void => {
   response.writeHead(200, { 'content-type': type, 'content-length': String(body.length) }).end(body);
@@ -50,7 +61,9 @@ const server = createServer((request, response) => {
   const chunks: Buffer[] = [];
   request.on('data', (bytes: Buffer) => chunks.push(bytes));
   request.on('end', () => {
-    if (Buffer.concat(chunks).includes('"stream":true')) send(response, 'text/event-stream', stream);
+    const body = Buffer.concat(chunks);
+    if (body.includes(PACED_PROMPT)) void sendPaced(response);
+    else if (body.includes('"stream":true')) send(response, 'text/event-stream', stream);
     else send(response, 'application/json', answer);
   });
 });

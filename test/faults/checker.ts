@@ -68,6 +68,8 @@ export type Evidence = {
   tenants: readonly TaggedTenant[];
   /** Of these tenants' credentials. */
   calls: readonly CallRecord[];
+  /** Work that nobody holds a connection for is repeated where its first outcome was lost. */
+  mayRepeat?: boolean;
 };
 
 /** Whether an ending leaves the client with nothing: a broken connection counts only where nobody was killed. */
@@ -80,7 +82,7 @@ const ownerOf = (tenants: readonly TaggedTenant[], credential: string | null): T
 /** Counts as things stand now; `pending` is what may still come right by waiting. */
 export const check = async (
   ledger: Client,
-  { requests, tenants, calls }: Evidence,
+  { requests, tenants, calls, mayRepeat = false }: Evidence,
 ): Promise<{ counts: Counts; pending: number }> => {
   const rows = await readRows(ledger, tenants);
   const words = lastWords(rows);
@@ -108,7 +110,7 @@ export const check = async (
   counts.duplicates =
     countRepeated(rows.map(({ attempt_id, revision }) => `${attempt_id}.${revision}`)) +
     countRepeated(calls.map(({ attemptId }) => attemptId ?? '')) +
-    countRepeated(succeeded.map(({ request_id }) => request_id)) +
+    (mayRepeat ? 0 : countRepeated(succeeded.map(({ request_id }) => request_id))) +
     phantoms;
   for (const request of requests) {
     if (isLost(request)) counts.lost += 1;

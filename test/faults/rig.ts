@@ -3,7 +3,7 @@
  * simulated providers: what a scenario breaks.
  */
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jetstreamManager } from '@nats-io/jetstream';
@@ -49,6 +49,8 @@ export type Rig = {
   settledMessages: () => Promise<string[]>;
   /** The highest resident memory of a process so far, MiB; null where the system does not tell. */
   peakMiB: (running: StartedProcess) => Promise<number | null>;
+  /** Sockets a process holds open; null where the system does not tell. */
+  openSockets: (running: StartedProcess) => Promise<number | null>;
   /** Ends everything in good order; resolves to what did not: processes that had something left in hand. */
   close: () => Promise<string[]>;
 };
@@ -77,6 +79,8 @@ const listPending = async (natsUrl: string): Promise<string[]> => {
     const pending: string[] = [];
     for await (const stream of manager.streams.list()) {
       for await (const consumer of manager.consumers.list(stream.config.name)) {
+        // One without a name is somebody's watch, and goes with it.
+        if (consumer.config.durable_name === undefined) continue;
         const count = consumer.num_ack_pending + consumer.num_pending;
         if (count > 0) pending.push(`${count} of ${consumer.name} in ${stream.config.name}`);
       }
@@ -190,6 +194,13 @@ export const startRig = async (
       const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
       const match = /VmHWM:\s+(\d+) kB/.exec(status);
       return match === null ? null : Math.round(Number(match[1]) / 1_024);
+    },
+    openSockets: async ({ pid }) => {
+      const directory = `/proc/${pid}/fd`;
+      const names = await readdir(directory).catch(() => null);
+      if (names === null) return null;
+      const targets = await Promise.all(names.map((fd) => readlink(join(directory, fd)).catch(() => '')));
+      return targets.filter((target) => target.startsWith('socket:')).length;
     },
     close: async () => {
       const leaks: string[] = [];

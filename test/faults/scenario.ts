@@ -9,6 +9,7 @@ export type SeedRun = {
   faultAtMs: number;
   /** Endings that this scenario allows besides `answered`; those through a killed process may also be broken. */
   allowed: readonly Ending[];
+  mayRepeat?: boolean;
   /** What else the scenario looked at and did not find as it must be, in words. */
   violations: readonly string[];
   /** Figures worth printing, by name: the highest over the seeds is shown. */

@@ -1,5 +1,6 @@
 import type { Scenario } from './scenario.ts';
 import { clientScenarios } from './scenarios/clients.ts';
+import { jobScenarios } from './scenarios/jobs.ts';
 import { killPointScenarios } from './scenarios/kill-points.ts';
 import { outageScenarios } from './scenarios/outages.ts';
 import { providerScenarios } from './scenarios/providers.ts';
@@ -8,6 +9,7 @@ import { rollingScenarios } from './scenarios/rolling.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
   ...killPointScenarios,
+  ...jobScenarios,
   ...outageScenarios,
   ...providerScenarios,
   ...queueScenarios,

@@ -73,19 +73,32 @@ const KILL_POINTS: readonly KillPoint[] = [
 ];
 
 const ROUTE = 'with-a-fallback';
+/** A model that fails is left alone after a few calls: each of these has one of its own. */
+const ROUTES = 12;
+const PASSES_MAX: Readonly<Record<string, number>> = { metering: 2, handed_over: 3 };
 const REQUESTS_MIN = 24;
 const REQUESTS_MAX = 400;
 const AT_ONCE = 8;
 
 const run = async (kill: KillPoint, { rig, seed, random }: ScenarioContext): Promise<SeedRun> => {
   const tenant = await rig.createTenant(tagOf(kill.point, seed), {
-    routes: {
-      [ROUTE]: {
-        targets: [{ model: 'openai/gpt-4o-mini-sim-error-500' }, { model: 'anthropic/claude-haiku-4-5' }],
-      },
-    },
+    routes: Object.fromEntries(
+      Array.from({ length: ROUTES }, (_, index) => [
+        `${ROUTE}-${index}`,
+        {
+          targets: [
+            { model: `openai/gpt-4o-mini-sim-error-500-tokens-${index}` },
+            { model: 'anthropic/claude-haiku-4-5' },
+          ],
+        },
+      ]),
+    ),
   });
-  const passes = pick(random, 1, kill.role === 'metering' ? 2 : 6);
+  const passes = pick(
+    random,
+    1,
+    PASSES_MAX[kill.requests === 'handed_over' ? 'handed_over' : kill.role] ?? 6,
+  );
   const victim = await rig.spawn(kill.role, {
     FLO2_FAULT_TESTS: 'true',
     FLO2_FAULT_POINT: `${kill.point}:${passes}`,
@@ -105,7 +118,10 @@ const run = async (kill: KillPoint, { rig, seed, random }: ScenarioContext): Pro
     return {
       url: (viaVictim ? victim.url : healthy[count % healthy.length]) ?? '',
       tenant,
-      model: kill.requests === 'handed_over' ? ROUTE : `${provider}-sim-${stream ? 'pace-1' : 'latency-5'}`,
+      model:
+        kill.requests === 'handed_over'
+          ? `${ROUTE}-${count % ROUTES}`
+          : `${provider}-sim-${stream ? 'pace-1' : 'latency-5'}`,
       stream,
       words: pick(random, 1, 12),
       viaVictim,
