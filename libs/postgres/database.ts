@@ -1,5 +1,6 @@
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
-import { Pool } from 'pg';
+import type { Pool } from 'pg';
+import { TenantPool } from './tenant-pool.ts';
 
 export type Database = {
   pool: Pool;
@@ -17,7 +18,7 @@ export type DatabaseOptions = {
 
 /** Opens a pool; no connection is made until the first query. */
 export const openDatabase = (options: DatabaseOptions): Database => {
-  const pool = new Pool({
+  const pool = new TenantPool({
     connectionString: options.url,
     max: options.poolMax,
     application_name: options.applicationName,

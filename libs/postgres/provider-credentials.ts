@@ -3,10 +3,11 @@ import { providerId } from '#contracts/vocabulary';
 import type { ProviderCredentials, Vault } from '#domain/ports';
 import type { Database } from './database.ts';
 import { providerKey, tenant, tenantDataKey } from './schema/tenancy.ts';
+import { inTenant } from './tenant-scope.ts';
 
 /** Opens keys straight from the store. Rejects when the store is down or the vault cannot open the key. */
-export const createProviderCredentials = ({ query }: Database, vault: Vault): ProviderCredentials => ({
-  open: async (tenantId, id) => {
+export const createProviderCredentials = ({ query }: Database, vault: Vault): ProviderCredentials => {
+  const open: ProviderCredentials['open'] = async (tenantId, id) => {
     const [row] = await query
       .select({
         provider: providerKey.provider,
@@ -39,5 +40,6 @@ export const createProviderCredentials = ({ query }: Database, vault: Vault): Pr
     const owner = { tenantId, dataKeyVersion, providerKeyId: id, secretVersion };
     const secret = vault.open(row.wrapped, owner, row.sealed);
     return { id, tenantId, provider: providerId.parse(row.provider), secret, baseUrl, dialect };
-  },
-});
+  };
+  return { open: (tenantId, id) => inTenant(tenantId, () => open(tenantId, id)) };
+};

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { DatabaseError } from 'pg';
 import { z } from 'zod';
 import type { Database } from './database.ts';
 
@@ -10,8 +11,10 @@ const readNewestMigration = (): number => {
   return Math.max(...journal.parse(JSON.parse(text)).entries.map((entry) => entry.when));
 };
 
-/** Whether every migration this flo2 knows is applied. Rejects when the database cannot be reached. */
-export const isSchemaCurrent = async (database: Database): Promise<boolean> => {
+/** SQLSTATE of a setting that cannot be: the role that pools work as comes with a migration. */
+const NO_SUCH_ROLE = '22023';
+
+const readSchema = async (database: Database): Promise<boolean> => {
   const table = await database.pool.query<{ exists: boolean }>(
     `select to_regclass('drizzle.__drizzle_migrations') is not null as exists`,
   );
@@ -20,4 +23,14 @@ export const isSchemaCurrent = async (database: Database): Promise<boolean> => {
     'select max(created_at)::text as newest from drizzle.__drizzle_migrations',
   );
   return Number(applied.rows[0]?.newest ?? 0) >= readNewestMigration();
+};
+
+/** Whether every migration this flo2 knows is applied. Rejects when the database cannot be reached. */
+export const isSchemaCurrent = async (database: Database): Promise<boolean> => {
+  try {
+    return await readSchema(database);
+  } catch (error) {
+    if (error instanceof DatabaseError && error.code === NO_SUCH_ROLE) return false;
+    throw error;
+  }
 };

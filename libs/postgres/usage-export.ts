@@ -4,6 +4,7 @@
  */
 import { TOKEN_CLASSES, type TokenClass } from '#contracts/usage';
 import type { Database } from './database.ts';
+import { inTenant } from './tenant-scope.ts';
 import { filtersOf, idsAround, Parameters, type UsageScope } from './usage-sql.ts';
 
 /** One attempt as its newest word has it. */
@@ -101,8 +102,9 @@ export async function* exportAttempts(
       idsAround(scope, parameters, 'event.'),
       `event.attempt_id > ${parameters.add(after)}`,
     ];
-    const result = await database.pool.query<AttemptRow>(
-      `select event.attempt_id as "attemptId", request_id as "requestId", tenant_id as "tenantId",
+    const statement = () =>
+      database.pool.query<AttemptRow>(
+        `select event.attempt_id as "attemptId", request_id as "requestId", tenant_id as "tenantId",
               api_key_id as "apiKeyId", provider_key_id as "providerKeyId", provider, model,
               served_model as "servedModel", requested_model as "requestedModel", route, lane, surface, team,
               feature, end_user as "user", tags, attempt_number as "attemptNumber", outcome,
@@ -118,8 +120,9 @@ export async function* exportAttempts(
        from usage_event event cross join ${repriced(asOf)}
        where ${conditions.join(' and ')}
        order by event.attempt_id limit ${PIECE_ROWS}`,
-      parameters.values,
-    );
+        parameters.values,
+      );
+    const result = await inTenant(scope.tenantId, statement);
     if (result.rows.length > 0) yield result.rows.map(decodeAttempt);
     const last = result.rows.at(-1);
     if (last === undefined || result.rows.length < PIECE_ROWS) return;
@@ -164,10 +167,12 @@ const loadHours = async (database: Database, scope: UsageScope): Promise<number[
     `hour < ${parameters.addInstant(scope.toMs)}`,
     ...(scope.tenantId === null ? [] : [`tenant_id = ${parameters.add(scope.tenantId)}`]),
   ];
-  const result = await database.pool.query<{ hour: Date }>(
-    `select distinct hour from usage_hour where ${conditions.join(' and ')} order by hour`,
-    parameters.values,
-  );
+  const statement = () =>
+    database.pool.query<{ hour: Date }>(
+      `select distinct hour from usage_hour where ${conditions.join(' and ')} order by hour`,
+      parameters.values,
+    );
+  const result = await inTenant(scope.tenantId, statement);
   return result.rows.map(({ hour }) => hour.getTime());
 };
 
@@ -192,8 +197,9 @@ export async function* exportCharges(
       `coalesce(repriced.pricing, event.pricing) = 'priced'`,
     ];
     const hour = parameters.addInstant(hourMs);
-    const result = await database.pool.query<ChargeRow>(
-      `with summed as (
+    const statement = () =>
+      database.pool.query<ChargeRow>(
+        `with summed as (
          select event.tenant_id, event.provider, provider_key_id, payee, model, price_tier, component, team,
                 feature, price_id, rate_id, list_rate_pico_usd, rate_pico_usd, sum(quantity) as quantity,
                 sum(list_amount_pico_usd) as list_cost, sum(amount_pico_usd) as cost
@@ -214,8 +220,9 @@ export async function* exportCharges(
        left join provider_key on provider_key.id = summed.provider_key_id
        where quantity <> 0 or cost <> 0 or list_cost <> 0
        order by 2, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15, 16`,
-      parameters.values,
-    );
+        parameters.values,
+      );
+    const result = await inTenant(scope.tenantId, statement);
     if (result.rows.length === 0) continue;
     yield result.rows.map(({ listRate, rate, quantity, listCost, cost, ...row }) => ({
       ...row,

@@ -1,5 +1,6 @@
 import type { TenantId } from '#contracts/ids';
 import type { Database } from './database.ts';
+import { inTenant } from './tenant-scope.ts';
 
 /** One attempt as it was recorded. */
 export type LiveAttempt = {
@@ -81,9 +82,10 @@ export const readLivePiece = async (
   );
   const until = clock.rows[0]?.until ?? since;
   if (until <= since) return { until: since, attempts: 0, costPicoUsd: 0n, newest: [] };
-  const result = await database.pool.query<AttemptRow>({
-    name: 'read_live_piece',
-    text: `
+  const statement = () =>
+    database.pool.query<AttemptRow>({
+      name: 'read_live_piece',
+      text: `
       select attempt_id as "attemptId", request_id as "requestId", tenant_id as "tenantId", team, feature,
              provider, model, route, lane, surface, outcome, error_code as "errorCode",
              started_at as "startedAt", queue_ms as "queueMs", first_token_ms as "firstTokenMs",
@@ -94,8 +96,9 @@ export const readLivePiece = async (
       where recorded_at > $1::timestamptz and recorded_at <= $2::timestamptz
         and ($3::text is null or tenant_id = $3)
       order by recorded_at desc, attempt_id desc limit $4`,
-    values: [since, until, tenantId, newestMax],
-  });
+      values: [since, until, tenantId, newestMax],
+    });
+  const result = await inTenant(tenantId, statement);
   const [first] = result.rows;
   return {
     until,

@@ -1,4 +1,5 @@
 import type { Database } from './database.ts';
+import { inTenant } from './tenant-scope.ts';
 import {
   expressionOf,
   filtersOf,
@@ -83,8 +84,9 @@ export const queryPerformance = async (
     select jsonb_object_agg(tallied.value, tallied.attempts) from (
       select value, count(*) as attempts from unnest(array_agg(${column})) as value
       where value is not null group by 1) tallied)`;
-  const result = await database.pool.query<Row>(
-    `with chosen as (
+  const statement = () =>
+    database.pool.query<Row>(
+      `with chosen as (
        select ${keys.join(', ')}, ${TIMES.join(', ')}, outcome, error_code
        from usage_event event where ${conditions.join(' and ')}
      )
@@ -92,8 +94,9 @@ export const queryPerformance = async (
             ${tally('outcome')} as outcomes, ${tally('error_code')} as errors
      from chosen group by ${names} order by ${names}
      limit ${parameters.add(selection.limit + 1)} offset ${parameters.add(selection.offset)}`,
-    parameters.values,
-  );
+      parameters.values,
+    );
+  const result = await inTenant(selection.tenantId, statement);
   return {
     rows: result.rows.slice(0, selection.limit).map((row) => ({
       periodStart: row.period,

@@ -3,6 +3,7 @@ import type { Dimension } from '#contracts/usage-query';
 import { ENTRY_MEASURES } from '#domain/usage-entry';
 import { segmentUsage, type TimeRange } from '#domain/usage-segments';
 import type { Database } from './database.ts';
+import { inTenant } from './tenant-scope.ts';
 import {
   expressionOf,
   filtersOf,
@@ -164,8 +165,9 @@ export const queryUsage = async (database: Database, selection: UsageSelection):
     : `group by ${ordinals} having ${nothing.map((measure) => `sum(${measure}) <> 0`).join(' or ')}
        order by ${ordinals}`;
 
-  const result = await database.pool.query<AggregateRow>(
-    `with base as (${base.join(' union all ')})${tops.map((top) => `, ${top}`).join('')}
+  const statement = () =>
+    database.pool.query<AggregateRow>(
+      `with base as (${base.join(' union all ')})${tops.map((top) => `, ${top}`).join('')}
      select ${[
        ...(isTotal ? ['null::timestamptz as period'] : named),
        ...ENTRY_MEASURES.map((measure) => `coalesce(sum(${measure}), 0) as ${measure}`),
@@ -174,8 +176,9 @@ export const queryUsage = async (database: Database, selection: UsageSelection):
      ].join(', ')}
      from base ${grouping}
      limit ${parameters.add(selection.limit + 1)} offset ${parameters.add(selection.offset)}`,
-    parameters.values,
-  );
+      parameters.values,
+    );
+  const result = await inTenant(selection.tenantId, statement);
 
   const first = result.rows[0];
   return {

@@ -4,13 +4,17 @@ import type { ApiKeyScope } from '#domain/api-key';
 import { parseApiKeyText } from '#domain/api-key-text';
 import { FloError } from '#domain/errors';
 import type { Clock, TenantDirectory } from '#domain/ports';
+import { narrowToTenant } from '#postgres/tenant-scope';
 import { hashApiKey, isSameKey, readCallerKey } from '#web/caller-key';
 import type { Authorize } from './routes/usage-authorization.ts';
 
 export const noTenant = (id: string): FloError =>
   new FloError('route_not_found', `There is no tenant ${id.slice(0, 40)}.`);
 
-/** Reads keys straight from the store: a revoked key manages nothing from the moment it is revoked. */
+/**
+ * Reads keys straight from the store: a revoked key manages nothing from the moment it is revoked. Of a request
+ * that is let in for one tenant, no statement from then on sees another's rows.
+ */
 export const createAuthorize = (deps: {
   adminKey: string;
   directory: TenantDirectory;
@@ -21,6 +25,7 @@ export const createAuthorize = (deps: {
     const text = readCallerKey(request.headers);
     if (text !== null && isSameKey(text, deps.adminKey)) {
       if (tenantId !== undefined && !(await deps.tenantExists(tenantId))) throw noTenant(tenantId);
+      if (tenantId !== undefined) narrowToTenant(tenantId);
       return { kind: 'root' };
     }
     const apiKey = await deps.directory.findApiKey(hashApiKey(parseApiKeyText(text)));
@@ -32,6 +37,7 @@ export const createAuthorize = (deps: {
     if (!mayDo(scope)) throw new FloError('forbidden', `This key lacks the scope "${scope}".`);
     // Another tenant is as unknown to a key as one that never was.
     if (tenantId !== undefined && tenantId !== apiKey.tenantId) throw noTenant(tenantId);
+    narrowToTenant(apiKey.tenantId);
     return { kind: 'api_key', apiKey };
   };
 };

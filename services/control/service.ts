@@ -22,6 +22,7 @@ import { createRollupVerifier } from '#postgres/rollup-verifier';
 import { createRouteStore } from '#postgres/routes';
 import { listStreamGaps } from '#postgres/stream-gaps';
 import { createTenantDirectory } from '#postgres/tenant-directory';
+import { inOpenScope } from '#postgres/tenant-scope';
 import { createTenantStore } from '#postgres/tenants';
 import { listUnpricedUsage } from '#postgres/unpriced-usage';
 import { isStoreUnreachable } from '#postgres/unreachable';
@@ -173,6 +174,8 @@ const registerRoutes = (app: FastifyInstance, deps: ControlPlaneDeps): void => {
 /** Everything under `/api/v1`. */
 export const registerControlPlane = (app: FastifyInstance, deps: ControlPlaneDeps): void => {
   app.register((scope, _options, done) => {
+    // After the body was read: what runs from there on runs in the request's scope.
+    scope.addHook('preHandler', (_request, _reply, next) => inOpenScope(next));
     // What is thrown here goes on to the server's own handler.
     scope.setErrorHandler((error) => {
       throw explainStoreError(error);
