@@ -1,4 +1,5 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Client } from 'pg';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { AttemptEvent } from '#contracts/attempt-event';
 import { idTimeMs } from '#domain/id-time';
 import type { Ledger, PricedEvent } from '#domain/ports';
@@ -116,13 +117,17 @@ describe('the ledger', () => {
       const presumed = attemptEventOf({ ...event, revision: 0, usage: { source: 'none', tokens: {} } });
       await ledger.recordEvents([pricedOf(presumed), pricedOf(event)]);
       const partition = `${table}_202606`;
+      const owner = new Client({ connectionString: opened.url });
+      await owner.connect();
+      onTestFinished(() => owner.end());
       for (const name of [table, partition]) {
         for (const statement of [
           `update ${name} set attempt_id = attempt_id`,
           `delete from ${name}`,
           `truncate ${name}`,
         ]) {
-          await expect(database.pool.query(statement), statement).rejects.toThrow('only added to');
+          await expect(owner.query(statement), statement).rejects.toThrow('only added to');
+          await expect(database.pool.query(statement), statement).rejects.toThrow();
         }
       }
     },
