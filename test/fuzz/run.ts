@@ -28,6 +28,8 @@ export type FuzzOptions = {
 
 const FAILURES_MAX = 20;
 const HEAP_CHECK_EVERY = 20_000;
+/** Often enough that a busy machine is not taken for a case that hangs. */
+const PROGRESS_EVERY = 500;
 /** Caches and compiled code have settled by then. */
 const WARM_UP_CASES = 5_000;
 
@@ -84,8 +86,8 @@ export const runFuzz = ({ seed, cases, onProgress }: FuzzOptions): FuzzReport =>
     if (report.cases % HEAP_CHECK_EVERY === 0) {
       if (heapAtStart !== null)
         report.heapGrowthBytes = Math.max(report.heapGrowthBytes, heapBytes() - heapAtStart);
-      onProgress?.(report.cases);
     }
+    if (report.cases % PROGRESS_EVERY === 0) onProgress?.(report.cases);
   }
   return report;
 };
