@@ -6,8 +6,8 @@ import { IN_PROCESS_WAIT_MAX_MS } from '#domain/failover';
 import type { RateLimiter } from '#domain/ports';
 import type { UpstreamAttemptResult } from './upstream-attempt.ts';
 
-/** How long another key of a target is waited for before the target counts as failed. */
-const OTHER_KEY_WAIT_MS = 500;
+/** How long another key of a target is waited for before the next target is taken; the last target has no next. */
+const OTHER_KEY_WAIT_MS = 2_000;
 const FIRST_WAIT_MS = 3_000;
 
 /**
@@ -88,8 +88,8 @@ export class AttemptRoom {
 
   /** Room for a key of the same target that was not tried yet, where one has it soon. */
   otherKey(nowMs: number): Promise<boolean> {
-    const { step } = this.#header;
-    const waitMs = OTHER_KEY_WAIT_MS;
+    const { step, plan } = this.#header;
+    const waitMs = step + 1 < plan.steps.length ? OTHER_KEY_WAIT_MS : IN_PROCESS_WAIT_MAX_MS;
     return this.#hold(this.#reserve({ fromStep: step, toStep: step, waitMs, nowMs, untriedOnly: true }));
   }
 
