@@ -26,6 +26,9 @@ export const openDatabase = (options: DatabaseOptions): Database => {
     statement_timeout: 60_000,
     idle_in_transaction_session_timeout: 60_000,
   });
+  // A connection that breaks while a transaction holds it and asks nothing tells nobody but this: unheard, it
+  // would end the process. Whoever holds it is told by its next query.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   pool.on('error', options.onIdleError);
   return { pool, query: drizzle({ client: pool }), close: () => pool.end() };
 };

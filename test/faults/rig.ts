@@ -30,6 +30,8 @@ export type Rig = {
   environment: Readonly<Record<string, string>>;
   /** The processes that run all the time, by role. */
   roles: Record<Role, StartedProcess[]>;
+  /** Roles of which a process that runs all the time has ended by itself. */
+  ended: () => Role[];
   /** One more process of a role, which is the caller's to end. */
   spawn: (role: Role, environment?: Readonly<Record<string, string>>) => Promise<StartedProcess>;
   /** Calls the control plane as root; rejects with its answer where that is no success. */
@@ -141,6 +143,7 @@ export const startRig = async (
     startRole('jobs'),
     startRole('metering'),
   ]);
+  const roles = { control, ingress, worker, jobs, metering };
   const ledger = new Client({ connectionString: `${run.postgresUrl}/${name}` });
   await ledger.connect();
 
@@ -150,7 +153,11 @@ export const startRig = async (
     databaseUrl,
     natsUrl,
     environment,
-    roles: { control, ingress, worker, jobs, metering },
+    roles,
+    ended: () =>
+      Object.entries(roles).flatMap(([role, processes]) =>
+        processes.flatMap((running) => (spawned.has(running) ? [] : [role as Role])),
+      ),
     spawn,
     control: (method, path) => callControl({ url: control[0]?.url ?? '', adminKey }, method, path),
     createTenant: async (tag, options = {}) => ({

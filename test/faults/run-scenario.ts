@@ -80,6 +80,7 @@ export const runScenario = async (
   };
   await Promise.all(Array.from({ length: Math.min(scenario.atOnce, seeds) }, lane));
   await Promise.all(judging);
+  for (const role of rig.ended()) violations.push(`a process of the role ${role} has ended`);
   return {
     id: scenario.id,
     title: scenario.title,
