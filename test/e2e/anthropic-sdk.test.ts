@@ -55,7 +55,7 @@ describe.each(['anthropic/claude-haiku-4-5', 'openai/gpt-4o-mini'])(
       expect(data.usage.input_tokens).toBeGreaterThan(0);
 
       const [attempt] = await stack.attemptsOf(response.headers.get('x-flo2-request-id') ?? '', 1);
-      const call = stack.simulator.log.calls.find(({ attemptId }) => attemptId === attempt?.attempt_id);
+      const call = stack.simulator.log.attempts.find(({ attemptId }) => attemptId === attempt?.attempt_id);
       expect(attempt).toMatchObject({ outcome: 'succeeded', pricing: 'priced' });
       expect(countedTokens(attempt?.tokens)).toEqual(countedTokens(call?.tokens));
     });
@@ -167,7 +167,7 @@ describe.each(['anthropic/claude-haiku-4-5', 'openai/gpt-4o-mini'])(
     });
 
     it('ends the call upstream when it is aborted', async () => {
-      const before = stack.simulator.log.calls.length;
+      const before = stack.simulator.log.attempts.length;
       const stream = client.messages.stream({
         model: `${model}-sim-pace-50-tokens-400`,
         max_tokens: 1_000,
@@ -178,7 +178,7 @@ describe.each(['anthropic/claude-haiku-4-5', 'openai/gpt-4o-mini'])(
       stream.abort();
       expect(await done).toBeInstanceOf(Anthropic.APIUserAbortError);
       const call = await vi.waitFor(() => {
-        const [latest] = stack.simulator.log.calls.slice(before);
+        const [latest] = stack.simulator.log.attempts.slice(before);
         expect(latest?.outcome).toBe('aborted');
         return latest;
       });

@@ -43,7 +43,9 @@ const submit = async ({ apiKey }: TestTenant, lines: number): Promise<() => Prom
 
 /** Whose key each call of a batch line was made with, in order. */
 const callers = (): (string | null)[] =>
-  stack.simulator.log.calls.filter(({ attemptId }) => attemptId !== null).map(({ credential }) => credential);
+  stack.simulator.log.attempts
+    .filter(({ attemptId }) => attemptId !== null)
+    .map(({ credential }) => credential);
 
 const keyOf = (tenant: TestTenant): string => tenant.providerSecrets[0] ?? '';
 

@@ -73,7 +73,7 @@ afterAll(async () => {
 const clientNow = (): OpenAI =>
   new OpenAI({ apiKey: tenant.apiKey, baseURL: `${roles.ingress.url}/v1`, maxRetries: 0 });
 
-const attemptsAtProvider = () => simulator.log.calls.filter(({ attemptId }) => attemptId !== null);
+const attemptsAtProvider = () => simulator.log.attempts.filter(({ attemptId }) => attemptId !== null);
 
 const killAndRestart = async (role: Role): Promise<void> => {
   const killed = roles[role];

@@ -308,7 +308,7 @@ describe('a message batch', () => {
     const slow = 'anthropic/claude-haiku-4-5-sim-latency-20000';
     const created = await anthropic.messages.batches.create({ requests: [request('slow', 'Hi.', slow)] });
     await vi.waitFor(async () => {
-      const calls = stack.simulator.log.calls.length;
+      const calls = stack.simulator.log.attempts.length;
       expect(calls).toBeGreaterThan(0);
       expect((await anthropic.messages.batches.retrieve(created.id)).request_counts.processing).toBe(1);
     });

@@ -129,11 +129,9 @@ const ledgerCostOf = async ({ tenantId }: TestTenant): Promise<bigint> => {
   return BigInt(rows[0]?.cost ?? 0);
 };
 
-/** Its attempts, as the provider saw them: lists of models, which keys are asked for too, are none. */
+/** Its attempts, as the provider saw them. */
 const callsOf = ({ providerSecrets }: TestTenant) =>
-  simulator.log.calls.filter(
-    ({ credential, attemptId }) => attemptId !== null && providerSecrets.includes(credential ?? ''),
-  );
+  simulator.log.attempts.filter(({ credential }) => providerSecrets.includes(credential ?? ''));
 
 /** Resolves when metering has recorded every call of the tenant that the provider saw. */
 const recordedAll = (tenant: TestTenant) =>

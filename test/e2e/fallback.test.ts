@@ -78,7 +78,7 @@ describe.each(FAILURES)('a route whose first target $name', ({ first, outcome, t
     if (outcome === 'failed') expect(one).toMatchObject({ cost: '0', tokens: {} });
     else expect(one).toMatchObject({ cost: null, pricing: 'unknown' });
 
-    const charged = stack.simulator.log.calls.find((call) => call.attemptId === two?.attempt_id);
+    const charged = stack.simulator.log.attempts.find((call) => call.attemptId === two?.attempt_id);
     expect(countedTokens(two?.tokens)).toEqual(countedTokens(charged?.tokens));
     expect(Number(two?.cost)).toBeGreaterThan(0);
   });

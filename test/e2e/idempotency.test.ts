@@ -54,9 +54,9 @@ const read = async (answer: Response) => ({
 const callsDuring = async <Result>(
   work: () => Promise<Result>,
 ): Promise<{ calls: number; result: Result }> => {
-  const before = stack.simulator.log.calls.length;
+  const before = stack.simulator.log.attempts.length;
   const result = await work();
-  return { calls: stack.simulator.log.calls.length - before, result };
+  return { calls: stack.simulator.log.attempts.length - before, result };
 };
 
 it.each([[false], [true]])(
@@ -106,9 +106,9 @@ it('goes on when its client leaves, who finds the answer when it comes back', as
   const model = 'openai/gpt-4o-mini-sim-latency-500';
   const leaving = new AbortController();
   const { calls, result } = await callsDuring(async () => {
-    const before = stack.simulator.log.calls.length;
+    const before = stack.simulator.log.attempts.length;
     const left = send({ key, model, signal: leaving.signal });
-    await vi.waitFor(() => expect(stack.simulator.log.calls.length).toBe(before + 1), 10_000);
+    await vi.waitFor(() => expect(stack.simulator.log.attempts.length).toBe(before + 1), 10_000);
     leaving.abort();
     await expect(left).rejects.toThrow();
     return read(await send({ key, model, url: second.url ?? '' }));
@@ -147,9 +147,9 @@ it('says that nobody knows where the ingress that ran it has died', async () => 
   const key = randomUUID();
   const model = 'openai/gpt-4o-mini-sim-latency-2000';
   const victim = await startProcess('ingress', { DATABASE_URL: stack.databaseUrl, NATS_URL: stack.natsUrl });
-  const before = stack.simulator.log.calls.length;
+  const before = stack.simulator.log.attempts.length;
   const lost = send({ key, model, url: victim.url ?? '' }).catch(() => null);
-  await vi.waitFor(() => expect(stack.simulator.log.calls.length).toBe(before + 1), 10_000);
+  await vi.waitFor(() => expect(stack.simulator.log.attempts.length).toBe(before + 1), 10_000);
   victim.kill('SIGKILL');
   await victim.exited;
   expect(await lost).toBeNull();

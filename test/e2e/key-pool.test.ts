@@ -21,7 +21,7 @@ const chat = (tenant: TestTenant, model: string, content = 'hello', messages: ob
   });
 
 const callsWith = (credential: string | undefined) =>
-  stack.simulator.log.calls.filter((call) => call.credential === credential && call.method === 'POST');
+  stack.simulator.log.attempts.filter((call) => call.credential === credential && call.method === 'POST');
 
 const readKey = (tenant: TestTenant, index: number) =>
   callControl(stack.flo2, 'GET', `/tenants/${tenant.tenantId}/provider-keys/${tenant.providerKeyIds[index]}`);

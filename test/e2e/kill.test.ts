@@ -147,7 +147,7 @@ const expectAgreement = async (calls: readonly CallRecord[]): Promise<{ unknown:
 const sendAllAndKill = async (
   role: 'worker' | 'metering' | 'ingress',
 ): Promise<{ endings: Ending[]; calls: CallRecord[] }> => {
-  const before = simulator.log.calls.length;
+  const before = simulator.log.attempts.length;
   const restarts: Promise<void>[] = [];
   const endings = await sendAll((done) => {
     if (done < KILL_AFTER || restarts.length > 0) return;
@@ -160,7 +160,7 @@ const sendAllAndKill = async (
     );
   });
   await Promise.all(restarts);
-  return { endings, calls: simulator.log.calls.slice(before) };
+  return { endings, calls: simulator.log.attempts.slice(before) };
 };
 
 describe('kill -9 in the middle of 1,000 requests', () => {

@@ -52,7 +52,7 @@ describe.each(['openai/gpt-4o-mini', 'anthropic/claude-haiku-4-5'])('the openai 
     expect(response.headers.get('x-flo2-attempts')).toBe('1');
 
     const [attempt] = await stack.attemptsOf(response.headers.get('x-flo2-request-id') ?? '', 1);
-    const call = stack.simulator.log.calls.find(({ attemptId }) => attemptId === attempt?.attempt_id);
+    const call = stack.simulator.log.attempts.find(({ attemptId }) => attemptId === attempt?.attempt_id);
     expect(attempt).toMatchObject({ outcome: 'succeeded', pricing: 'priced' });
     expect(countedTokens(attempt?.tokens)).toEqual(countedTokens(call?.tokens));
   });
@@ -167,7 +167,7 @@ describe.each(['openai/gpt-4o-mini', 'anthropic/claude-haiku-4-5'])('the openai 
   });
 
   it('ends the call upstream when it is aborted', async () => {
-    const before = stack.simulator.log.calls.length;
+    const before = stack.simulator.log.attempts.length;
     const controller = new AbortController();
     const stream = await client.chat.completions.create(
       {
@@ -182,7 +182,7 @@ describe.each(['openai/gpt-4o-mini', 'anthropic/claude-haiku-4-5'])('the openai 
     }
     controller.abort();
     const call = await vi.waitFor(() => {
-      const [latest] = stack.simulator.log.calls.slice(before);
+      const [latest] = stack.simulator.log.attempts.slice(before);
       expect(latest?.outcome).toBe('aborted');
       return latest;
     });

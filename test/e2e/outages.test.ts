@@ -64,7 +64,7 @@ describe.skipIf(kind === 'containers')('an outage', () => {
   };
 
   const ledgerHasEveryCall = () =>
-    vi.waitFor(async () => expect(await countEvents()).toBe(simulator.log.calls.length), {
+    vi.waitFor(async () => expect(await countEvents()).toBe(simulator.log.attempts.length), {
       timeout: 20_000,
       interval: 100,
     });

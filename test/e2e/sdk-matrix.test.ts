@@ -137,7 +137,7 @@ describe.each(SDK_DRIVERS)('$name', ({ create, showsThought, only = PROVIDER_IDS
   });
 
   it('ends the call upstream when it is aborted', async () => {
-    const before = stack.simulator.log.calls.length;
+    const before = stack.simulator.log.attempts.length;
     const controller = new AbortController();
     const stream = sdk.stream(
       'openai/gpt-4o-mini-sim-pace-20-tokens-400',
@@ -150,14 +150,14 @@ describe.each(SDK_DRIVERS)('$name', ({ create, showsThought, only = PROVIDER_IDS
       })(),
     );
     await vi.waitFor(() => {
-      expect(stack.simulator.log.calls.slice(before).map(({ outcome }) => outcome)).toEqual(['aborted']);
+      expect(stack.simulator.log.attempts.slice(before).map(({ outcome }) => outcome)).toEqual(['aborted']);
     });
     await reading;
   });
 });
 
 it('the ledger has every token that the providers charged, once', async () => {
-  const charged = stack.simulator.log.calls.filter(
+  const charged = stack.simulator.log.attempts.filter(
     ({ attemptId, outcome, tokens }) =>
       attemptId !== null && outcome === 'whole' && tokens.input !== undefined,
   );

@@ -26,7 +26,7 @@ const openStream = async (model: string): Promise<IncomingMessage> => {
 const TOKENS = 60_000;
 
 it('holds the provider back while the client does not read, and then delivers every word', async () => {
-  const before = stack.simulator.log.calls.length;
+  const before = stack.simulator.log.attempts.length;
   const answer = await openStream(`openai/gpt-4o-mini-sim-tokens-${TOKENS}`);
   answer.pause();
   const charged = () => stack.simulator.log.calls[before]?.tokens.output ?? 0;
@@ -68,7 +68,7 @@ it('sends a comment where the provider is silent for long, between whole events'
 });
 
 it('breaks the call to the provider off within a second after the client has left', async () => {
-  const before = stack.simulator.log.calls.length;
+  const before = stack.simulator.log.attempts.length;
   const answer = await openStream('openai/gpt-4o-mini-sim-pace-50-tokens-500');
   answer.once('error', () => undefined);
   await once(answer, 'data');

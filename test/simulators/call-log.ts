@@ -56,6 +56,11 @@ export class CallLog {
     this.#file = options.file === null ? null : openSync(options.file, 'a', 0o600);
   }
 
+  /** The calls made for an attempt; a key that is registered is asked for its models too, at a time of its own. */
+  get attempts(): CallRecord[] {
+    return this.calls.filter(({ attemptId }) => attemptId !== null);
+  }
+
   add(record: CallRecord): void {
     if (!this.#options.enabled) return;
     this.calls.push(record);
