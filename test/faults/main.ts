@@ -12,6 +12,7 @@ import { isClean, runScenario, type Outcome } from './run-scenario.ts';
 import { SCENARIOS } from './scenarios.ts';
 
 const VIOLATIONS_SHOWN = 8;
+const EXIT_INTERRUPTED = 130;
 
 const readArguments = () => {
   const { values, positionals } = parseArgs({
@@ -77,10 +78,17 @@ if (selected.length === 0) {
   process.exit(2);
 }
 const servers = await startTestServers();
+const outcomes: Outcome[] = [];
 let exitCode = 0;
+// What was counted until then is shown, and the processes it started end with it.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    if (outcomes.length > 0) printTable(outcomes.map(rowOf));
+    process.exit(EXIT_INTERRUPTED);
+  });
+}
 try {
   const rig = await startRig(servers.run);
-  const outcomes: Outcome[] = [];
   for (const scenario of selected) {
     const outcome = await runScenario(rig, scenario, { seeds, firstSeed, isFull });
     outcomes.push(outcome);
