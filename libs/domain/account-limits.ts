@@ -37,6 +37,12 @@ const shortageOf = (unit: LimitUnit, waitMs: number): Shortage => ({
 });
 
 /**
+ * A limit over more than this is a quota, such as Groq's requests a day: spread over its window it would let one
+ * call through in six seconds. Who has used it up is told by a 429, and the key is set aside until it says.
+ */
+const PACED_WINDOW_MS_MAX = 3_600_000;
+
+/**
  * All the limits of one account together. A limit is there once the tenant has declared it or the provider has
  * told it; what the provider tells goes before what was declared. An account without limits is never short.
  */
@@ -120,6 +126,7 @@ export class AccountLimits {
     nowMs: number,
   ): void {
     for (const { unit, limit, remaining, windowMs } of readings) {
+      if ((windowMs ?? MINUTE_MS) > PACED_WINDOW_MS_MAX) continue;
       let bucket = this.#buckets.get(unit);
       if (bucket === undefined) {
         if (limit === null || limit <= 0) continue;

@@ -29,7 +29,7 @@ it('holds the provider back while the client does not read, and then delivers ev
   const before = stack.simulator.log.attempts.length;
   const answer = await openStream(`openai/gpt-4o-mini-sim-tokens-${TOKENS}`);
   answer.pause();
-  const charged = () => stack.simulator.log.calls[before]?.tokens.output ?? 0;
+  const charged = () => stack.simulator.log.attempts[before]?.tokens.output ?? 0;
   // What the provider has handed over grows until every buffer on the way is full, and then no more.
   let last = -1;
   await vi.waitFor(
@@ -74,7 +74,7 @@ it('breaks the call to the provider off within a second after the client has lef
   await once(answer, 'data');
   const leftAtMs = Date.now();
   answer.destroy();
-  const call = stack.simulator.log.calls[before];
+  const call = stack.simulator.log.attempts[before];
   await vi.waitFor(() => expect(call?.outcome).toBe('aborted'), 5_000);
   expect((call?.endedAtMs ?? 0) - leftAtMs).toBeLessThan(1_000);
   await vi.waitFor(async () => {
