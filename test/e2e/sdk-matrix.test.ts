@@ -59,7 +59,10 @@ const unlessRefused = async <Result>(sdk: SdkDriver, call: Promise<Result>): Pro
   try {
     return await call;
   } catch (error) {
-    if (sdk.isOwnError(error, 400) && /(thinking|reasoning)\S*: cannot be asked/i.test(String(error)))
+    if (
+      sdk.isOwnError(error, 400) &&
+      /(thinking|reasoning|disable_parallel_tool_use)\S*: cannot be asked/i.test(String(error))
+    )
       return null;
     throw error;
   }
@@ -92,7 +95,9 @@ describe.each(SDK_DRIVERS)('$name', ({ create, showsThought, only = PROVIDER_IDS
       expect(Object.keys(EXAMPLE)).toEqual(Object.keys(ANSWER_SCHEMA.properties));
       if (lacks.includes('structured'))
         return expect(sdk.isOwnError(await errorOf(sdk.structured(model)), 400)).toBe(true);
-      expect(await sdk.structured(model)).toEqual(EXAMPLE);
+      // Vercel's Anthropic client asks by a tool and for one call at most, which not every provider can be asked.
+      const told = await unlessRefused(sdk, sdk.structured(model));
+      if (told !== null) expect(told).toEqual(EXAMPLE);
     });
 
     it('sends an image', async () => {
