@@ -1,5 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
+/** They hold shares and rates to figures, which other tests' load would distort: they run after all others. */
+const ALONE = ['test/e2e/batch-fairness.test.ts', 'test/e2e/rate-limits.test.ts'];
 const globalSetup = ['./test/support/global-setup.ts'];
 
 export default defineConfig({
@@ -39,9 +41,22 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
+          exclude: ALONE,
           globalSetup,
           testTimeout: 60_000,
           hookTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'e2e-alone',
+          include: ALONE,
+          globalSetup,
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
         },
       },
     ],
