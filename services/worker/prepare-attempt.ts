@@ -3,7 +3,7 @@ import type { ProviderKeyId } from '#contracts/ids';
 import { FloError } from '#domain/errors';
 import type { Logger, ProviderCredential, ProviderCredentials } from '#domain/ports';
 import { providerFor } from '#providers/registry';
-import { translateFor, type Translation } from './translation.ts';
+import { translateFor, type Translation } from '#runtime/translation';
 
 /** All that a call needs: the opened key, and the request in the provider's own words. */
 export type Prepared = { credential: ProviderCredential; translation: Translation };

@@ -6,7 +6,7 @@ import { providerOf } from '#providers/registry';
 import { attemptEventOf } from '#test/support/attempt-events';
 import { RequestAbort } from './attempt-limits.ts';
 import { CoalescingWriter } from './coalescing-writer.ts';
-import type { Translation } from './translation.ts';
+import type { Translation } from '#runtime/translation';
 import { UpstreamAttempt, type UpstreamAttemptResult } from './upstream-attempt.ts';
 
 const event = attemptEventOf();

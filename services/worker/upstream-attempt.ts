@@ -14,7 +14,7 @@ import { abortError } from './attempt-limits.ts';
 import { readUpTo } from './read-up-to.ts';
 import { ReadingLimit } from './reading-limit.ts';
 import type { CoalescingWriter } from './coalescing-writer.ts';
-import type { TranslatedEvent, Translation } from './translation.ts';
+import type { TranslatedEvent, Translation } from '#runtime/translation';
 
 const ANSWER_BYTES_MAX = 32 * 1024 * 1024;
 const ERROR_BYTES_MAX = 64 * 1024;

@@ -1,0 +1,8 @@
+import type { ProviderId } from '#contracts/vocabulary';
+import type { NativeBatchProvider } from './native-batch.ts';
+
+/** The providers whose own batch API flo2 uses. */
+const DRIVERS: Readonly<Partial<Record<ProviderId, NativeBatchProvider>>> = {};
+
+/** Null for a provider without a batch API. */
+export const nativeBatchOf = (id: ProviderId): NativeBatchProvider | null => DRIVERS[id] ?? null;
