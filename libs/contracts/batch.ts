@@ -2,6 +2,16 @@ import { z } from 'zod';
 import { callerMetadata } from './job.ts';
 
 const DAY_SECONDS = 86_400;
+
+/**
+ * How a batch's lines run. `queued`: through the queue, at once and at the ordinary price. `native`: by the
+ * provider's own batch API wherever there is one. `auto`: so where the price book says that it is cheaper and
+ * there is a day's time.
+ */
+export const BATCH_MODES = ['queued', 'native', 'auto'] as const;
+export const batchMode = z.enum(BATCH_MODES, { error: `must be one of ${BATCH_MODES.join(', ')}` });
+export type BatchMode = z.infer<typeof batchMode>;
+
 export const FILE_BYTES_MAX = 200 * 1024 * 1024;
 export const FILENAME_LENGTH_MAX = 512;
 export const BATCH_LINES_MAX = 50_000;

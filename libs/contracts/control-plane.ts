@@ -1,6 +1,7 @@
 /** Bodies of the control plane, as clients write them. Unknown fields are refused. */
 import { z } from 'zod';
 import { TAG_KEY_LENGTH_MAX, LABEL_LENGTH_MAX, tags } from './attribution.ts';
+import { batchMode } from './batch.ts';
 import { TARGETS_MAX } from './dispatch.ts';
 import { providerKeyId } from './ids.ts';
 import { COMPATIBLE_DIALECTS, PROVIDER_IDS, ROUTE_STRATEGIES } from './vocabulary.ts';
@@ -56,6 +57,8 @@ export const tenantPatch = z
     name,
     weight: z.int().min(1).max(WEIGHT_MAX),
     shares: z.strictObject({ teams: weights.default({}), features: weights.default({}) }),
+    /** How its batches' lines run where the batch does not say it. */
+    batch_mode: batchMode,
   })
   .partial();
 export type TenantPatch = z.infer<typeof tenantPatch>;

@@ -20,6 +20,8 @@ export const workItemId = identifier('job', 'WorkItemId');
 export const fileId = identifier('file', 'FileId');
 /** A batch of OpenAI's dialect, or of Anthropic's. */
 export const batchId = z.union([identifier('batch', 'BatchId'), identifier('msgbatch', 'BatchId')]);
+/** A batch at a provider. */
+export const nativeBatchId = identifier('nbat', 'NativeBatchId');
 export const budgetId = identifier('bud', 'BudgetId');
 export const negotiatedRateId = identifier('rate', 'NegotiatedRateId');
 export const repricingId = identifier('repr', 'RepricingId');
@@ -32,6 +34,7 @@ export type AttemptId = z.infer<typeof attemptId>;
 export type WorkItemId = z.infer<typeof workItemId>;
 export type FileId = z.infer<typeof fileId>;
 export type BatchId = z.infer<typeof batchId>;
+export type NativeBatchId = z.infer<typeof nativeBatchId>;
 export type BudgetId = z.infer<typeof budgetId>;
 export type NegotiatedRateId = z.infer<typeof negotiatedRateId>;
 export type RepricingId = z.infer<typeof repricingId>;
@@ -47,6 +50,7 @@ export type IdByPrefix = {
   file: FileId;
   batch: BatchId;
   msgbatch: BatchId;
+  nbat: NativeBatchId;
   bud: BudgetId;
   rate: NegotiatedRateId;
   repr: RepricingId;

@@ -1,3 +1,4 @@
+import type { BatchMode } from '#contracts/batch';
 import type { ProviderKeyId } from '#contracts/ids';
 import type { ProviderId, RouteStrategy } from '#contracts/vocabulary';
 import type { ApiKeyLimits as Limits } from './api-key.ts';
@@ -45,4 +46,6 @@ export type TenantRouting = {
   /** The tenant's part among tenants, and its teams' and features' among themselves. */
   weight: number;
   shares: TenantShares;
+  /** How its batches' lines run where the batch does not say it. @default `queued` */
+  batchMode?: BatchMode | undefined;
 };

@@ -23,7 +23,7 @@ export type UpstreamClient = {
    * aborted.
    */
   send: (call: {
-    method: 'GET' | 'POST';
+    method: 'GET' | 'POST' | 'DELETE';
     url: string;
     headers: Record<string, string>;
     body?: Uint8Array;

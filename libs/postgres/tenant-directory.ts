@@ -59,7 +59,7 @@ const loadRouting = async ({ query }: Database, tenantId: TenantId): Promise<Ten
       .where(eq(route.tenantId, tenantId))
       .orderBy(asc(route.name)),
     query
-      .select({ weight: tenant.weight, shares: tenant.shares })
+      .select({ weight: tenant.weight, shares: tenant.shares, batchMode: tenant.batchMode })
       .from(tenant)
       .where(eq(tenant.id, tenantId)),
   ]);
@@ -73,6 +73,7 @@ const loadRouting = async ({ query }: Database, tenantId: TenantId): Promise<Ten
     routes: new Map(routes.map((row) => [row.name, decodeRoute(row)])),
     weight: tenants[0]?.weight ?? 1,
     shares: tenants[0]?.shares ?? { teams: {}, features: {} },
+    batchMode: tenants[0]?.batchMode ?? 'queued',
   };
 };
 

@@ -1,4 +1,5 @@
 import { and, asc, eq, gt, isNull } from 'drizzle-orm';
+import type { BatchMode } from '#contracts/batch';
 import type { TenantId } from '#contracts/ids';
 import type { TenantShares } from '#domain/tenant-routing';
 import type { Database } from './database.ts';
@@ -10,9 +11,10 @@ export type StoredTenant = {
   name: string;
   weight: number;
   shares: TenantShares;
+  batchMode: BatchMode;
   createdAt: Date;
 };
-export type TenantSettings = Pick<StoredTenant, 'name' | 'weight' | 'shares'>;
+export type TenantSettings = Pick<StoredTenant, 'name' | 'weight' | 'shares' | 'batchMode'>;
 
 export type Page = { limit: number; afterId: string | null };
 
@@ -23,6 +25,7 @@ const columns = {
   name: tenant.name,
   weight: tenant.weight,
   shares: tenant.shares,
+  batchMode: tenant.batchMode,
   createdAt: tenant.createdAt,
 };
 const decode = (row: Omit<StoredTenant, 'id'> & { id: string }): StoredTenant => ({

@@ -38,11 +38,15 @@ type EndedRow = { id: string; tenant_id: string; batch_id: string | null };
 
 /** What the reconciler reads and mends. Rejects with the driver's error when the store is down. */
 export const createWorkRecovery = (database: Database) => ({
-  /** The workers that hold items, with how often each has said that it lives; 0 for one that never did. */
+  /**
+   * The workers that hold items, with how often each has said that it lives; 0 for one that never did. What
+   * providers' batches hold is mended by who leads those (`native-batches.ts`).
+   */
   holders: async (): Promise<Map<string, number>> => {
     const { rows } = await database.pool.query<{ worker_id: string; beats: string | null }>(
       `select held.worker_id, beat.beats
-       from (select distinct worker_id from work_item where state = 'in_progress') as held
+       from (select distinct worker_id from work_item
+         where state = 'in_progress' and worker_id not like 'nbat\\_%') as held
        left join worker_beat as beat using (worker_id)`,
     );
     return new Map(rows.map((row) => [row.worker_id, Number(row.beats ?? 0)]));

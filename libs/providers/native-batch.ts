@@ -12,6 +12,8 @@ import type { UpstreamCall, UpstreamHeaders } from './provider.ts';
  * credentials, guards the address, bounds time and bytes, and makes each call once, never again by itself.
  */
 export type NativeBatchHttp = {
+  /** What a call's path is put behind, for the driver that needs another one beside it. */
+  baseUrl: string;
   /**
    * The whole answer, at most 16 MiB of it. Rejects with `FloError`: `connection` where the provider never got
    * the call; `cut_stream` or `timeout` where it may have; what `Provider.decodeError` makes of any status but

@@ -11,6 +11,7 @@ import {
   timestamp,
   uniqueIndex,
 } from 'drizzle-orm/pg-core';
+import type { BatchMode } from '#contracts/batch';
 import type { CompatibleDialect } from '#contracts/vocabulary';
 import type { ApiKeyLimits } from '#domain/api-key';
 import type { TenantShares } from '#domain/tenant-routing';
@@ -25,6 +26,8 @@ export const tenant = pgTable('tenant', {
   weight: integer('weight').notNull().default(1),
   /** The parts of its teams and features where they wait for the same key. */
   shares: jsonb('shares').$type<TenantShares>().notNull().default({ teams: {}, features: {} }),
+  /** How its batches' lines run where the batch does not say it. */
+  batchMode: text('batch_mode').$type<BatchMode>().notNull().default('queued'),
   createdAt: instant('created_at').notNull().defaultNow(),
   deletedAt: instant('deleted_at'),
 });

@@ -21,6 +21,7 @@ const encodeTenant = (tenant: StoredTenant) => ({
   name: tenant.name,
   weight: tenant.weight,
   shares: tenant.shares,
+  batch_mode: tenant.batchMode,
   created_at: tenant.createdAt.toISOString(),
 });
 
@@ -55,10 +56,10 @@ export const registerTenantRoutes = (app: FastifyInstance, deps: TenantRouteDepe
 
   app.patch('/api/v1/tenants/:tenant', async (request) => {
     const id = await requireTenant(authorize, request);
-    const changes = readBody(tenantPatch, request);
+    const { batch_mode: batchMode, ...changes } = readBody(tenantPatch, request);
     // A tenant may not give itself a greater part of what all tenants share.
     if (changes.weight !== undefined) await requireRoot(authorize, request);
-    const tenant = orMissing(await tenants.update(id, changes), id);
+    const tenant = orMissing(await tenants.update(id, { ...changes, batchMode }), id);
     configurationChanges.announce({ tenantId: id });
     return encodeTenant(tenant);
   });
