@@ -11,6 +11,8 @@ export const behaviourRule = z.strictObject({
       operation: z.enum(OPERATIONS).optional(),
       model: z.string().optional(),
       key: z.string().optional(),
+      /** Lines of a batch that carry one of these. */
+      customIds: z.array(z.string()).optional(),
     })
     .default({}),
   behaviour,
@@ -19,16 +21,23 @@ export const behaviourRule = z.strictObject({
 });
 export type BehaviourRule = z.input<typeof behaviourRule>;
 
-type Call = { provider: string; operation: Operation; model: string | null; key: string | null };
+type Call = {
+  provider: string;
+  operation: Operation;
+  model: string | null;
+  key: string | null;
+  customId?: string;
+};
 type ActiveRule = z.infer<typeof behaviourRule> & { remaining: number };
 
 const matches = (rule: ActiveRule, call: Call): boolean => {
-  const { provider, operation, model, key } = rule.match;
+  const { provider, operation, model, key, customIds } = rule.match;
   return (
     (provider === undefined || provider === call.provider) &&
     (operation === undefined || operation === call.operation) &&
     (model === undefined || model === call.model) &&
-    (key === undefined || key === call.key)
+    (key === undefined || key === call.key) &&
+    (customIds === undefined || (call.customId !== undefined && customIds.includes(call.customId)))
   );
 };
 

@@ -39,6 +39,10 @@ export const behaviour = z.strictObject({
   hangAfter: count.optional(),
   /** Destroy the connection after so many events (bytes). */
   cutAfter: count.optional(),
+  /** Do what was asked and destroy the connection before the first byte of the answer. */
+  loseAnswer: z.boolean().optional(),
+  /** Where a batch that is created waits until it is advanced. */
+  hold: z.enum(['validating', 'in_progress', 'finalizing']).optional(),
   /** An error event after so many events, then the end of the stream. */
   streamErrorAfter: count.optional(),
   /** End the stream properly, but without the dialect's own end mark. */

@@ -2,12 +2,14 @@ import { hash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { composeAnswer } from './answer.ts';
 import type { Answer } from './answer.ts';
+import type { BatchRoom } from './batches/batch-room.ts';
 import { behaviourOfModel, mergeBehaviours, parseBehaviourWords } from './behaviour.ts';
 import type { Behaviour } from './behaviour.ts';
 import type { BehaviourRules } from './behaviour-rules.ts';
 import type { CallLog, CallRecord, ChargedTokens } from './call-log.ts';
+import { uniqueOf, type CallSequence } from './call-sequence.ts';
 import { countAgainstLimit, tokensOfPlain } from './charging.ts';
-import { deliverStream, deliverWhole, pause } from './delivery.ts';
+import { deliverPieces, deliverStream, deliverWhole, pause } from './delivery.ts';
 import type { Delivered, Delivery } from './delivery.ts';
 import { disguise } from './disguise.ts';
 import { RefusedRequest } from './provider.ts';
@@ -20,15 +22,18 @@ import type {
   Failure,
   InferenceEndpoint,
   SimulatedProvider,
+  StoredEndpoint,
 } from './provider.ts';
 import type { RateLimiter } from './rate-limits.ts';
-import { RequestReader } from './request-reader.ts';
-import type { Reading } from './request-reader.ts';
+import type { Reading, RequestReader } from './request-reader.ts';
 
 export type CallHandlerOptions = {
   log: CallLog;
   rules: BehaviourRules;
   limiter: RateLimiter;
+  batches: BatchRoom;
+  reader: RequestReader;
+  sequence: CallSequence;
   models: readonly string[];
   /** Null: every key with the provider's prefix that does not contain `invalid`. */
   acceptedKeys: ReadonlySet<string> | null;
@@ -42,6 +47,9 @@ export type ArrivedCall = {
   request: IncomingMessage;
   response: ServerResponse;
   path: string;
+  query: string;
+  /** Of a file or a batch that the path names, or empty. */
+  id: string;
   /** Null where it was over the limit and is gone. */
   body: Buffer | null;
 };
@@ -50,6 +58,8 @@ type Handling = ArrivedCall & { record: CallRecord; context: CallContext; gone: 
 
 const NO_BODY = Buffer.alloc(0);
 const EVENT_STREAM = 'text/event-stream; charset=utf-8';
+/** Files and batches are read by what handles them. */
+const NO_READING: Reading = { model: null, stream: false, accepted: null, refused: null };
 const NOT_READ: Failure = { status: 500, type: 'server_error', message: 'The request was not read.' };
 
 const singleHeader = (request: IncomingMessage, name: string): string | null => {
@@ -60,20 +70,17 @@ const singleHeader = (request: IncomingMessage, name: string): string | null => 
 /** Answers the calls of every provider and writes them down. */
 export class CallHandler {
   readonly #options: CallHandlerOptions;
-  readonly #reader = new RequestReader();
-  #sequence = 0;
 
   constructor(options: CallHandlerOptions) {
     this.#options = options;
   }
 
   handle(call: ArrivedCall): void {
-    this.#sequence += 1;
-    const { provider, request, response } = call;
+    const sequence = this.#options.sequence.next();
+    const { provider, endpoint, request, response } = call;
     const body = call.body ?? NO_BODY;
     const bodySha256 = hash('sha256', body, 'hex');
-    // Unlike the text of an answer, ids never repeat: the sequence takes the place of the last digits.
-    const unique = `${bodySha256.slice(0, 12)}${this.#sequence.toString(16).padStart(8, '0')}${bodySha256.slice(12, 24)}`;
+    const unique = uniqueOf(bodySha256, sequence);
     const context: CallContext = {
       seed: Number.parseInt(bodySha256.slice(0, 8), 16),
       unique,
@@ -81,9 +88,10 @@ export class CallHandler {
       nowMs: Date.now(),
       limits: null,
     };
-    const reading = this.#reader.read({ ...call, body, bodySha256 });
+    const reading =
+      'handle' in endpoint ? NO_READING : this.#options.reader.read({ ...call, endpoint, body, bodySha256 });
     const record: CallRecord = {
-      sequence: this.#sequence,
+      sequence,
       startedAtMs: context.nowMs,
       endedAtMs: null,
       provider: provider.id,
@@ -121,6 +129,8 @@ export class CallHandler {
       return this.#sendFailure(handling, provider.refuseCredential(record.credential), {});
     if (handling.body === null)
       return this.#sendFailure(handling, provider.failureOf({ status: 413 }, ''), {});
+    const { endpoint } = handling;
+    if ('handle' in endpoint) return this.#answerStored({ ...handling, endpoint });
     const { accepted } = reading;
     if (accepted === null) return this.#sendFailure(handling, reading.refused ?? NOT_READ, {});
     const behaviour = this.#behaviourOf(handling, reading.model);
@@ -163,6 +173,51 @@ export class CallHandler {
       { provider: provider.id, operation, model, key: record.credential },
       asked,
     );
+  }
+
+  /** What a rule asks for comes before the call takes effect, but for an answer that is lost. */
+  async #answerStored(handling: Handling & { endpoint: StoredEndpoint }): Promise<void> {
+    const { provider, endpoint, context, record, request, response, gone } = handling;
+    const behaviour = this.#behaviourOf(handling, null);
+    if (behaviour.hangBeforeHeaders === true) return;
+    if (behaviour.latencyMs !== undefined && !(await pause(behaviour.latencyMs, gone.signal))) return;
+    if (behaviour.status !== undefined)
+      return this.#sendFailure(
+        handling,
+        provider.failureOf({ ...behaviour, status: behaviour.status }, ''),
+        behaviour,
+      );
+    try {
+      const reply = await endpoint.handle({
+        provider,
+        headers: request.headers,
+        path: handling.path,
+        id: handling.id,
+        query: new URLSearchParams(handling.query),
+        body: handling.body ?? NO_BODY,
+        context,
+        behaviour,
+        account: this.#options.batches.accountOf(provider.id, record.credential ?? ''),
+        baseUrl: `http://${request.headers.host ?? ''}`,
+      });
+      if (behaviour.loseAnswer === true) {
+        this.#options.log.decide(record, 'cut');
+        response.destroy();
+        return;
+      }
+      const status = reply.status ?? 200;
+      const headers = { ...provider.answerHeaders(context), ...reply.headers };
+      if (typeof reply.body === 'string')
+        return await this.#sendWhole(handling, status, headers, reply.body, behaviour);
+      record.status = status;
+      response.statusCode = status;
+      response.setHeaders(new Map(Object.entries(headers)));
+      const pieces = reply.body instanceof Uint8Array ? [reply.body] : reply.body;
+      return await this.#finish(handling, deliverPieces(this.#delivery(handling, behaviour), pieces));
+    } catch (error) {
+      if (error instanceof RefusedRequest) return this.#sendFailure(handling, error.failure, {});
+      throw error;
+    }
   }
 
   #sendPlain(handling: Handling, request: AcceptedPlain, behaviour: Behaviour): Promise<void> {

@@ -33,6 +33,8 @@ export type CallRecord = {
   /** Charged so far; empty for an error. */
   tokens: ChargedTokens;
   outcome: CallOutcome;
+  /** A line of a batch, charged at the batch price: no call of its own, so that it has no attempt id. */
+  batch?: { id: string; customId: string };
   /** The request body, where the simulator was told to keep bodies. */
   body?: string;
 };
@@ -59,6 +61,11 @@ export class CallLog {
   /** The calls made for an attempt; a key that is registered is asked for its models too, at a time of its own. */
   get attempts(): CallRecord[] {
     return this.calls.filter(({ attemptId }) => attemptId !== null);
+  }
+
+  /** The lines of batches that were answered, failed ones included. */
+  get batchLines(): (CallRecord & { batch: { id: string; customId: string } })[] {
+    return this.calls.flatMap(({ batch, ...call }) => (batch === undefined ? [] : [{ ...call, batch }]));
   }
 
   add(record: CallRecord): void {

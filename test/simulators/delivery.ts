@@ -84,6 +84,43 @@ export const deliverWhole = async (delivery: Delivery, body: string): Promise<De
   return 'whole';
 };
 
+/** A body in pieces, made no faster than the client takes them; `cutAfter` and `hangAfter` count bytes. */
+export const deliverPieces = async (
+  delivery: Delivery,
+  pieces: Iterable<string | Uint8Array>,
+): Promise<Delivered> => {
+  const { response, behaviour, gone } = delivery;
+  const stopAt = behaviour.cutAfter ?? behaviour.hangAfter ?? Number.POSITIVE_INFINITY;
+  response.flushHeaders();
+  let sent = 0;
+  let gathered: Buffer[] = [];
+  let gatheredBytes = 0;
+  const flush = async (): Promise<void> => {
+    if (gatheredBytes > 0) await write(delivery, Buffer.concat(gathered));
+    gathered = [];
+    gatheredBytes = 0;
+  };
+  for (const piece of pieces) {
+    const bytes = Buffer.from(piece).subarray(0, stopAt - sent);
+    gathered.push(bytes);
+    gatheredBytes += bytes.length;
+    sent += bytes.length;
+    if (sent >= stopAt) break;
+    if (gatheredBytes >= GATHERED_BYTES) await flush();
+    if (gone.aborted) return 'gone';
+  }
+  await flush();
+  if (gone.aborted) return 'gone';
+  if (sent >= stopAt) {
+    if (behaviour.cutAfter === undefined) return 'hung';
+    destroyAfterFlush(response);
+    return 'cut';
+  }
+  delivery.beforeLast();
+  response.end();
+  return 'whole';
+};
+
 export type StreamDelivery = Delivery & {
   events: Iterable<StreamEvent>;
   failureEvent: () => string;

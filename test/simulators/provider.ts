@@ -1,10 +1,26 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Answer } from './answer.ts';
+import type { BatchAccount } from './batches/batch-room.ts';
 import type { Behaviour } from './behaviour.ts';
 import type { Conversation } from './conversation.ts';
 import type { LimitReading } from './rate-limits.ts';
 
-export const OPERATIONS = ['inference', 'embeddings', 'token_count', 'models'] as const;
+/** `batch_validation` and `batch_line` are no calls: a rule for them changes how a batch is checked and answered. */
+export const OPERATIONS = [
+  'inference',
+  'embeddings',
+  'token_count',
+  'models',
+  'upload',
+  'file',
+  'download',
+  'batch_create',
+  'batch_get',
+  'batch_list',
+  'batch_cancel',
+  'batch_validation',
+  'batch_line',
+] as const;
 export type Operation = (typeof OPERATIONS)[number];
 
 /** An error answer before it is put in a provider's words on the wire. */
@@ -91,12 +107,47 @@ export type InferenceEndpoint = {
   streamType?: string;
 };
 export type PlainEndpoint = {
-  operation: Exclude<Operation, 'inference'>;
+  operation: 'embeddings' | 'token_count' | 'models';
   readRequest: (body: unknown, address: Address) => AcceptedPlain;
 };
-export type Endpoint = InferenceEndpoint | PlainEndpoint;
 
-export type Route = { endpoint: Endpoint; model?: string; variant?: string };
+/** A call about something that is kept between calls: a file or a batch. */
+export type StoredCall = {
+  provider: SimulatedProvider;
+  headers: IncomingHttpHeaders;
+  /** As it came, prefix included. */
+  path: string;
+  /** The id in the path, or the empty text. */
+  id: string;
+  query: URLSearchParams;
+  body: Buffer;
+  context: CallContext;
+  behaviour: Behaviour;
+  /** What the credential has kept here. */
+  account: BatchAccount;
+  /** Where this simulator is reached, for addresses in answers. */
+  baseUrl: string;
+};
+export type StoredReply = {
+  /** @default 200 */
+  status?: number;
+  headers?: Record<string, string>;
+  /** A body in pieces is written as fast as the client reads it. */
+  body: string | Uint8Array | Iterable<string>;
+};
+export type StoredEndpoint = {
+  operation: Exclude<Operation, 'inference' | PlainEndpoint['operation'] | 'batch_validation' | 'batch_line'>;
+  /** Where more than an ordinary body is taken. */
+  bodyBytesMax?: number;
+  /** Throws `RefusedRequest`. */
+  handle: (call: StoredCall) => StoredReply | Promise<StoredReply>;
+};
+
+export type AnsweringEndpoint = InferenceEndpoint | PlainEndpoint;
+export type Endpoint = AnsweringEndpoint | StoredEndpoint;
+
+/** `id` is that of a file or a batch the path names. */
+export type Route = { endpoint: Endpoint; model?: string; variant?: string; id?: string };
 
 /** A provider's wire. One folder each; the server knows no more than this of them. */
 export type SimulatedProvider = {

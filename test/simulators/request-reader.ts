@@ -3,7 +3,7 @@ import type {
   AcceptedPlain,
   AcceptedRequest,
   Address,
-  Endpoint,
+  AnsweringEndpoint,
   Failure,
   InferenceEndpoint,
   PlainEndpoint,
@@ -39,7 +39,7 @@ const parseBody = (body: Buffer): unknown => {
   }
 };
 
-const accept = (endpoint: Endpoint, parsed: unknown, address: Address): Accepted =>
+const accept = (endpoint: AnsweringEndpoint, parsed: unknown, address: Address): Accepted =>
   endpoint.operation === 'inference'
     ? { kind: 'inference', endpoint, request: endpoint.readRequest(parsed, address) }
     : { kind: 'plain', endpoint, request: endpoint.readRequest(parsed, address) };
@@ -68,7 +68,7 @@ const readBody = ({ endpoint, address, body }: ArrivedRequest): Reading => {
 
 type ArrivedRequest = {
   provider: { id: string };
-  endpoint: Endpoint;
+  endpoint: AnsweringEndpoint;
   address: Address;
   path: string;
   body: Buffer;

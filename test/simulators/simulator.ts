@@ -3,10 +3,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { z } from 'zod';
 import { simulatedAnthropic } from './anthropic/anthropic.ts';
+import { batchControl } from './batches/batch-control.ts';
+import { BatchRoom } from './batches/batch-room.ts';
 import { BehaviourRules, behaviourRule } from './behaviour-rules.ts';
 import type { BehaviourRule } from './behaviour-rules.ts';
 import { CallHandler } from './call-handler.ts';
 import { CallLog } from './call-log.ts';
+import { CallSequence } from './call-sequence.ts';
 import { simulatedAzure } from './compatible/azure.ts';
 import { COMPATIBLE_SERVERS } from './compatible/servers.ts';
 import { simulatedGoogle } from './google/google.ts';
@@ -17,6 +20,7 @@ import { simulatedOpenrouter } from './openrouter/openrouter.ts';
 import type { SimulatedProvider } from './provider.ts';
 import { RateLimiter, rateLimitRule } from './rate-limits.ts';
 import type { RateLimitRule, RateLimits } from './rate-limits.ts';
+import { RequestReader } from './request-reader.ts';
 
 /** Asked in this order: Anthropic tells its listing of models by a header OpenAI's lacks. */
 const PROVIDERS: readonly SimulatedProvider[] = [
@@ -86,6 +90,8 @@ export type Simulator = {
   /** Enforces limits from now on; the credentials it matches start afresh. */
   setLimits: (rule: RateLimitRule) => void;
   clearLimits: () => void;
+  /** What was uploaded and asked for in batches, and the way to move on batches that are held. */
+  batches: BatchRoom;
   /** Breaks open connections off. Closing twice is fine. */
   close: () => Promise<void>;
 };
@@ -131,7 +137,7 @@ const setFromBody = (
 const control = (
   request: IncomingMessage,
   response: ServerResponse,
-  state: { log: CallLog; rules: BehaviourRules; limiter: RateLimiter },
+  state: { log: CallLog; rules: BehaviourRules; limiter: RateLimiter; batches: BatchRoom },
 ): void => {
   const url = new URL(request.url ?? '/', 'http://simulator');
   const route = `${request.method} ${url.pathname}`;
@@ -164,9 +170,16 @@ const control = (
         state.log.clear();
         sendJson(response, 200, { calls: [] });
         return;
+      case 'GET /__batches':
+        sendJson(response, 200, { batches: batchControl.list(state.batches) });
+        return;
+      case 'POST /__batches':
+        setFromBody(response, body, (command) => batchControl.obey(state.batches, command));
+        return;
       default:
         sendJson(response, 404, {
-          error: 'PUT or DELETE /__control, PUT or DELETE /__limits, GET /__log?after=n, DELETE /__log',
+          error:
+            'PUT or DELETE /__control, PUT or DELETE /__limits, GET /__log?after=n, DELETE /__log, GET or POST /__batches',
         });
     }
   });
@@ -184,26 +197,34 @@ export const startSimulator = async (options: SimulatorOptions = {}): Promise<Si
   const rules = new BehaviourRules();
   const limiter = new RateLimiter();
   if (options.limits !== undefined) limiter.add({ limits: options.limits });
+  const models = options.models ?? DEFAULT_MODELS;
+  const reader = new RequestReader();
+  const sequence = new CallSequence();
+  const batches = new BatchRoom({ log, rules, models, reader, sequence });
   const handler = new CallHandler({
     log,
     rules,
     limiter,
-    models: options.models ?? DEFAULT_MODELS,
+    batches,
+    reader,
+    sequence,
+    models,
     acceptedKeys: options.acceptedKeys === undefined ? null : new Set(options.acceptedKeys),
     keepBodies: options.keepBodies ?? false,
   });
   const server = createServer((request, response) => {
     const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
-    if (path.startsWith('/__')) return control(request, response, { log, rules, limiter });
+    if (path.startsWith('/__')) return control(request, response, { log, rules, limiter, batches });
     const query = (request.url ?? '').slice(path.length + 1);
     const call = { method: request.method ?? '', path, query, headers: request.headers };
     for (const provider of PROVIDERS) {
       const route = provider.routeOf(call);
       if (route === null) continue;
-      const { endpoint, model = null, variant = '' } = route;
+      const { endpoint, model = null, variant = '', id = '' } = route;
       const address = { model, variant, headers: request.headers };
-      return readBody(request, maxBodyBytes, (body) => {
-        handler.handle({ provider, endpoint, address, request, response, path, body });
+      const limitBytes = 'handle' in endpoint ? (endpoint.bodyBytesMax ?? maxBodyBytes) : maxBodyBytes;
+      return readBody(request, limitBytes, (body) => {
+        handler.handle({ provider, endpoint, address, request, response, path, query, id, body });
       });
     }
     request.resume();
@@ -225,7 +246,9 @@ export const startSimulator = async (options: SimulatorOptions = {}): Promise<Si
     clearBehaviours: () => rules.clear(),
     setLimits: (rule) => limiter.add(rule),
     clearLimits: () => limiter.clear(),
+    batches,
     close: () => {
+      batches.close();
       closing ??= new Promise((resolve) => {
         server.close(() => {
           log.close();

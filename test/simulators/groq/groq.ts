@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Conversation } from '../conversation.ts';
+import { batchRoutesBelow } from '../openai/batches.ts';
 import { baseUsage, PLAIN_STYLE, type ChatStyle } from '../openai/chat-style.ts';
 import {
   encodeOpenaiFailure,
@@ -15,6 +16,7 @@ import { refusalOfIssue } from '../openai/request-refusal.ts';
 import { chatCompletionBody, type ChatCompletionBody as Body } from '../openai/request-schema.ts';
 import { RefusedRequest } from '../provider.ts';
 import type { AnswerToEncode, Failure, SimulatedProvider } from '../provider.ts';
+import { GROQ_BATCHES } from './batches.ts';
 
 const loose = z.unknown().optional();
 
@@ -127,25 +129,28 @@ const STYLE: ChatStyle = {
   wholeCalls: true,
 };
 
+const answering = routesBelow(
+  '/groq/openai/v1',
+  {
+    '/chat/completions': {
+      endpoint: chatEndpoint(STYLE, readChatRequestAs({ parse, check, reasoningOf })),
+    },
+  },
+  {
+    endpoint: modelsEndpoint({
+      isOwn: (model) => /^(llama-|openai\/gpt-oss|qwen\/)/.test(model),
+      ownedBy: 'Meta',
+      notFound,
+      fields: () => ({ active: true, context_window: 131_072, max_completion_tokens: 32_768 }),
+    }),
+  },
+);
+const batches = batchRoutesBelow('/groq/openai/v1', GROQ_BATCHES);
+
 /** Groq: https://console.groq.com/docs/api-reference */
 export const simulatedGroq: SimulatedProvider = {
   id: 'groq',
-  routeOf: routesBelow(
-    '/groq/openai/v1',
-    {
-      '/chat/completions': {
-        endpoint: chatEndpoint(STYLE, readChatRequestAs({ parse, check, reasoningOf })),
-      },
-    },
-    {
-      endpoint: modelsEndpoint({
-        isOwn: (model) => /^(llama-|openai\/gpt-oss|qwen\/)/.test(model),
-        ownedBy: 'Meta',
-        notFound,
-        fields: () => ({ active: true, context_window: 131_072, max_completion_tokens: 32_768 }),
-      }),
-    },
-  ),
+  routeOf: (call) => answering(call) ?? batches(call),
   credentialOf: bearerOf,
   keyPrefix: 'gsk_',
   refuseCredential: () => ({

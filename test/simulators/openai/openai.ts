@@ -1,5 +1,6 @@
 import type { InferenceEndpoint, Route, SimulatedProvider } from '../provider.ts';
 import { OPENAI_STYLE, encodeChatCompletion, encodeChatCompletionStream } from './answer.ts';
+import { batchRoutesBelow, OPENAI_BATCHES } from './batches.ts';
 import type { ChatStyle } from './chat-style.ts';
 import { embeddingsEndpoint } from './embeddings.ts';
 import {
@@ -56,19 +57,22 @@ const models = modelsEndpoint({
   notFound: (model) => openaiFailureOf({ status: 404 }, model),
 });
 
-/** OpenAI: Chat Completions, Responses, embeddings and the list of models. */
+const answering = routesBelow(
+  '/v1',
+  {
+    '/chat/completions': { endpoint: chat },
+    '/responses': { endpoint: responsesEndpoint },
+    '/responses/input_tokens': { endpoint: inputTokensEndpoint },
+    '/embeddings': { endpoint: embeddingsEndpoint },
+  },
+  { endpoint: models },
+);
+const batches = batchRoutesBelow('/v1', OPENAI_BATCHES);
+
+/** OpenAI: Chat Completions, Responses, embeddings, the list of models, files and batches. */
 export const simulatedOpenai: SimulatedProvider = {
   id: 'openai',
-  routeOf: routesBelow(
-    '/v1',
-    {
-      '/chat/completions': { endpoint: chat },
-      '/responses': { endpoint: responsesEndpoint },
-      '/responses/input_tokens': { endpoint: inputTokensEndpoint },
-      '/embeddings': { endpoint: embeddingsEndpoint },
-    },
-    { endpoint: models },
-  ),
+  routeOf: (call) => answering(call) ?? batches(call),
   credentialOf: bearerOf,
   keyPrefix: 'sk-',
   refuseCredential: refuseOpenaiCredential,
