@@ -2,6 +2,7 @@ import { RefusedRequest } from '../provider.ts';
 import type { InferenceEndpoint, PlainEndpoint, Route, SimulatedProvider } from '../provider.ts';
 import { countInputTokens } from '../tokens.ts';
 import { encodeMessage, encodeMessageStream } from './answer.ts';
+import { anthropicBatchRoute } from './batches.ts';
 import {
   anthropicAnswerHeaders,
   anthropicFailureHeaders,
@@ -70,12 +71,14 @@ const POSTS: Readonly<Record<string, Route>> = {
 };
 const MODEL_PATH = '/v1/models/';
 
-/** Anthropic: messages, the count of their tokens, and models, told from OpenAI's by its version header. */
+/** Anthropic: messages, the count of their tokens, batches of them, and models, told from OpenAI's by its version header. */
 export const simulatedAnthropic: SimulatedProvider = {
   id: 'anthropic',
   routeOf: ({ method, path, headers }) => {
     const version = headers['anthropic-version'];
     const variant = `${String(version)} ${headers['content-type'] ?? ''}`;
+    const ofBatches = anthropicBatchRoute({ method, path });
+    if (ofBatches !== null) return ofBatches;
     if (method === 'POST') {
       const route = POSTS[path];
       return route === undefined ? null : { ...route, variant };

@@ -3,7 +3,7 @@ import type { BehaviourRules } from '../behaviour-rules.ts';
 import { LineAnswerer, type LineAnswererOptions } from './line-answerer.ts';
 import { SimulatedBatch } from './simulated-batch.ts';
 import type { BatchEnd, BatchInput, BatchProblem, LineState } from './simulated-batch.ts';
-import type { StoredFile } from './stored-files.ts';
+import type { StartedUpload, StoredFile } from './stored-files.ts';
 
 /** Batches of an account beyond this go, the oldest that have ended first. */
 const BATCHES_MAX = 1_000;
@@ -20,6 +20,8 @@ const GIVEN_UP: BatchProblem = {
 /** What one credential has here. In order of creation. */
 export type BatchAccount = {
   files: Map<string, StoredFile>;
+  /** Files that come in several calls, as far as they have come. */
+  uploads: Map<string, StartedUpload>;
   batches: Map<string, SimulatedBatch>;
   /** Takes a batch on; it is checked and answered once the answer to this call is under way. */
   create: (input: Omit<BatchInput, 'credential'>) => SimulatedBatch;
@@ -89,6 +91,7 @@ export class BatchRoom {
     if (known !== undefined) return known;
     const account: BatchAccount = {
       files: new Map(),
+      uploads: new Map(),
       batches: new Map(),
       create: (input) => {
         const batch = new SimulatedBatch({ ...input, credential });
@@ -150,6 +153,7 @@ export class BatchRoom {
 
   #end(batch: SimulatedBatch, end: BatchEnd): void {
     batch.finish(end, Date.now());
+    if (batch.format.forgetsAnswers?.includes(end) === true) this.#answerer.discharge(batch);
     batch.format.onEnd?.(batch, this.accountOf(batch.provider.id, batch.credential));
   }
 

@@ -45,6 +45,10 @@ const isBlank = (bytes: Buffer, start: number, end: number): boolean => {
   return true;
 };
 
+/** Requests that came in one body, as lines. */
+export const linesOf = (requests: readonly unknown[]): JsonLines =>
+  new JsonLines(Buffer.from(requests.map((request) => JSON.stringify(request)).join('\n')));
+
 /** Undefined where the text is no JSON. */
 export const parseJson = (text: string): unknown => {
   try {

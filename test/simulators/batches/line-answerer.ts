@@ -81,7 +81,12 @@ export class LineAnswerer {
     batch.settle(failure === null ? 'succeeded' : 'failed', sequence, nowMs, tokens);
   }
 
-  /** What the results say of a line that is not open. */
+  /** Takes back what was charged for answers that nobody can have. */
+  discharge(batch: SimulatedBatch): void {
+    for (const record of this.#options.log.calls) if (record.batch?.id === batch.id) record.tokens = {};
+  }
+
+  /** What the results say of a line. */
   resultOf(batch: SimulatedBatch, index: number): LineResult {
     const line = this.#read(batch, index);
     const state = batch.stateOf(index);
@@ -89,7 +94,7 @@ export class LineAnswerer {
     const context = contextOf(batch, line, sequence, batch.answeredAtMs(index));
     const { customId } = line.call;
     const named = { customId, unique: context.unique, requestId: context.requestId };
-    if (state === 'expired' || state === 'cancelled') return { ...named, state };
+    if (state !== 'succeeded' && state !== 'failed') return { ...named, state };
     const behaviour = batch.behaviours.get(index) ?? {};
     const { failure, answer } = decide(batch, line, behaviour, context);
     if (failure !== null) {

@@ -22,11 +22,16 @@ export type BatchEnd = 'completed' | 'cancelled' | 'expired' | 'failed';
 export type BatchProblem = { code: string; message: string; line: number | null; param: string | null };
 
 /** What a line asks for, as a call of the same provider would. */
-export type LineCall = { customId: string; path: string; body: string; headers: Record<string, string> };
+export type LineCall = {
+  customId: string;
+  path: string;
+  body: string;
+  headers: Readonly<Record<string, string>>;
+};
 
 export type LineResult = { customId: string; unique: string; requestId: string } & (
   | { state: 'succeeded' | 'failed'; status: number; body: unknown }
-  | { state: 'expired' | 'cancelled' }
+  | { state: 'open' | 'expired' | 'cancelled' }
 );
 
 /** How a provider's batches are read and written. */
@@ -36,6 +41,10 @@ export type BatchFormat = {
   readLine: (text: string, batch: SimulatedBatch) => LineCall;
   /** A line of the results. */
   writeLine: (result: LineResult, batch: SimulatedBatch) => unknown;
+  /** Whether results come in the order of the requests. */
+  keepsOrder?: boolean;
+  /** The ends after which no answer can be had, so that none is charged. */
+  forgetsAnswers?: readonly BatchEnd[];
   /** Once no line is open: where results are files, these are laid down. */
   onEnd?: (batch: SimulatedBatch, account: BatchAccount) => void;
 };
@@ -56,6 +65,8 @@ export type BatchInput = {
   credential: string;
   format: BatchFormat;
   facts: BatchFacts;
+  /** Headers of the batch that go for each of its lines. */
+  headers?: Readonly<Record<string, string>>;
   lines: JsonLines;
   createdAtMs: number;
   hold: Behaviour['hold'];
@@ -78,6 +89,7 @@ export class SimulatedBatch {
   readonly credential: string;
   readonly format: BatchFormat;
   readonly facts: BatchFacts;
+  readonly headers: Readonly<Record<string, string>>;
   readonly lines: JsonLines;
   readonly createdAtMs: number;
   readonly hold: Behaviour['hold'];
@@ -107,6 +119,7 @@ export class SimulatedBatch {
     this.credential = input.credential;
     this.format = input.format;
     this.facts = input.facts;
+    this.headers = input.headers ?? {};
     this.lines = input.lines;
     this.createdAtMs = input.createdAtMs;
     this.hold = input.hold;
@@ -150,6 +163,7 @@ export class SimulatedBatch {
 
   /** Ends the batch; what is not answered is not going to be. */
   finish(end: BatchEnd, nowMs: number): void {
+    if (this.format.forgetsAnswers?.includes(end) === true) this.#next = 0;
     if (end === 'expired' || end === 'cancelled') {
       for (let index = this.#next; index < this.lines.count; index += 1)
         this.#close(index, end, UNANSWERED_SEQUENCE + index, nowMs);
@@ -161,17 +175,20 @@ export class SimulatedBatch {
     this.endedAtMs = nowMs;
   }
 
-  /** Results come in another order than the requests: a client may not rely on it. */
+  /** Where a provider promises no order, it is another than that of the requests. */
   *inOrderOfResults(states: readonly LineState[]): Generator<number> {
-    for (let index = this.lines.count - 1; index >= 0; index -= 1)
+    const last = this.lines.count - 1;
+    for (let place = 0; place <= last; place += 1) {
+      const index = this.format.keepsOrder === true ? place : last - place;
       if (states.includes(this.stateOf(index))) yield index;
+    }
   }
 
   #close(index: number, state: LineState, sequence: number, nowMs: number): void {
+    this.#counts[this.stateOf(index)] -= 1;
+    this.#counts[state] += 1;
     this.#states[index] = STATE_NUMBERS[state];
     this.#sequences[index] = sequence;
     this.#answeredAtMs[index] = nowMs;
-    this.#counts.open -= 1;
-    this.#counts[state] += 1;
   }
 }

@@ -10,6 +10,9 @@ export type StoredFile = {
   content: Uint8Array | (() => Iterable<string>);
 };
 
+/** An upload in several calls. */
+export type StartedUpload = { displayName: string; mediaType: string; chunks: Buffer[]; bytes: number };
+
 /** A client's files beyond this are refused: all of them are in memory. */
 export const STORED_BYTES_MAX = 1024 * 1024 * 1024;
 

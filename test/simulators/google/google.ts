@@ -3,6 +3,7 @@ import { RefusedRequest } from '../provider.ts';
 import type { Address, InferenceEndpoint, PlainEndpoint, SimulatedProvider } from '../provider.ts';
 import { countInputTokens } from '../tokens.ts';
 import { encodeGenerateContent, encodeGenerateContentStream, SSE } from './answer.ts';
+import { googleBatchRoute } from './batches.ts';
 import {
   encodeGoogleFailure,
   googleFailureOf,
@@ -115,6 +116,8 @@ const ROOTS = ['/v1beta/models', '/v1/models'];
 export const simulatedGoogle: SimulatedProvider = {
   id: 'google',
   routeOf: ({ method, path, query }) => {
+    const ofBatches = googleBatchRoute({ method, path });
+    if (ofBatches !== null) return ofBatches;
     const root = ROOTS.find((candidate) => path.startsWith(candidate));
     if (root === undefined) return null;
     const rest = decodeURIComponent(path.slice(root.length + 1));

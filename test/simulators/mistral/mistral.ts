@@ -6,6 +6,7 @@ import { modelsEndpoint } from '../openai/models.ts';
 import { readChatRequestAs } from '../openai/request.ts';
 import { RefusedRequest } from '../provider.ts';
 import type { CallContext, Failure, SimulatedProvider } from '../provider.ts';
+import { mistralBatchRoute } from './batches.ts';
 import { mistralEmbeddings } from './embeddings.ts';
 import { mistralReasoningOf, parseMistralChat } from './request.ts';
 
@@ -88,49 +89,51 @@ const STYLE: ChatStyle = {
   wholeCalls: true,
 };
 
+const answering = routesBelow(
+  '/mistral/v1',
+  {
+    '/chat/completions': {
+      endpoint: chatEndpoint(
+        STYLE,
+        readChatRequestAs({
+          parse: parseMistralChat,
+          check: ({ model }) => {
+            if (!isMistralModel(model)) throw new RefusedRequest(invalidModel(model));
+          },
+          reasoningOf: mistralReasoningOf,
+        }),
+      ),
+    },
+    '/embeddings': { endpoint: mistralEmbeddings },
+  },
+  {
+    endpoint: modelsEndpoint({
+      isOwn: isMistralModel,
+      ownedBy: 'mistralai',
+      notFound: invalidModel,
+      fields: (id) => ({
+        name: id,
+        capabilities: {
+          completion_chat: !id.includes('embed'),
+          function_calling: !id.includes('embed'),
+          completion_fim: false,
+          fine_tuning: false,
+          vision: !id.includes('embed'),
+        },
+        max_context_length: 131_072,
+        aliases: [],
+        deprecation: null,
+        default_model_temperature: 0.3,
+        type: 'base',
+      }),
+    }),
+  },
+);
+
 /** Mistral: https://docs.mistral.ai/api */
 export const simulatedMistral: SimulatedProvider = {
   id: 'mistral',
-  routeOf: routesBelow(
-    '/mistral/v1',
-    {
-      '/chat/completions': {
-        endpoint: chatEndpoint(
-          STYLE,
-          readChatRequestAs({
-            parse: parseMistralChat,
-            check: ({ model }) => {
-              if (!isMistralModel(model)) throw new RefusedRequest(invalidModel(model));
-            },
-            reasoningOf: mistralReasoningOf,
-          }),
-        ),
-      },
-      '/embeddings': { endpoint: mistralEmbeddings },
-    },
-    {
-      endpoint: modelsEndpoint({
-        isOwn: isMistralModel,
-        ownedBy: 'mistralai',
-        notFound: invalidModel,
-        fields: (id) => ({
-          name: id,
-          capabilities: {
-            completion_chat: !id.includes('embed'),
-            function_calling: !id.includes('embed'),
-            completion_fim: false,
-            fine_tuning: false,
-            vision: !id.includes('embed'),
-          },
-          max_context_length: 131_072,
-          aliases: [],
-          deprecation: null,
-          default_model_temperature: 0.3,
-          type: 'base',
-        }),
-      }),
-    },
-  ),
+  routeOf: (call) => answering(call) ?? mistralBatchRoute(call),
   credentialOf: bearerOf,
   keyPrefix: '',
   refuseCredential: () => ({ status: 401, type: 'detail', message: 'Invalid API Key' }),

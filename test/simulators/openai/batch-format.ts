@@ -131,6 +131,7 @@ const validate = (style: BatchFormatStyle, batch: SimulatedBatch, behaviour: Beh
 };
 
 const MESSAGES = {
+  open: { code: 'internal_error', message: 'This request was not executed.' },
   expired: {
     code: 'batch_expired',
     message: 'This request could not be executed before the completion window expired.',
