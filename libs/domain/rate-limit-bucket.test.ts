@@ -220,6 +220,56 @@ describe('a bucket offered three times what the provider allows', () => {
   );
 });
 
+describe('the estimate of a wait for a place', () => {
+  /** Calls of 100 ms, as many at once as there is room for, until so many are done; resolves to the time then. */
+  const work = (bucket: RateLimitBucket, count: number, fromMs: number): number => {
+    let nowMs = fromMs;
+    for (let done = 0; done < count; nowMs += 100) {
+      const ids: string[] = [];
+      for (let asked = 0; asked < 300; asked += 1) {
+        const verdict = bucket.ask(waiterOf(`${nowMs}.${asked}`), { mayWait: false, nowMs });
+        if (verdict.kind === 'granted') ids.push(verdict.id);
+      }
+      for (const id of ids) {
+        const endedAtMs = nowMs + 100;
+        bucket.settle(id, success({ startedAtMs: nowMs, endedAtMs }), endedAtMs);
+      }
+      done += ids.length;
+    }
+    return nowMs;
+  };
+
+  it('does not take quiet times for slow ones: a crowd after ten minutes may wait', () => {
+    const bucket = bucketOf();
+    const nowMs = work(bucket, 200, 0) + 600_000;
+    const first = bucket.ask(waiterOf('first'), { mayWait: true, nowMs });
+    if (first.kind !== 'granted') throw new Error('an empty bucket refused');
+    bucket.settle(first.id, success({ startedAtMs: nowMs, endedAtMs: nowMs + 100 }), nowMs + 100);
+    const deadlineAtMs = nowMs + 30_000;
+    const kinds = Array.from(
+      { length: 1_000 },
+      (_, index) =>
+        bucket.ask(waiterOf(`crowd ${index}`, { deadlineAtMs }), { mayWait: true, nowMs: nowMs + 100 }).kind,
+    );
+    expect(kinds.filter((kind) => kind === 'refused')).toEqual([]);
+  });
+
+  it('is that of so many calls at so many places', () => {
+    const bucket = bucketOf();
+    const nowMs = work(bucket, 2_000, 0);
+    let places = 0;
+    while (bucket.ask(waiterOf(`held ${places}`), { mayWait: false, nowMs }).kind === 'granted') places += 1;
+    let waitMs = 0;
+    for (let index = 0; index < 2 * places; index += 1) {
+      const verdict = bucket.ask(waiterOf(`waits ${index}`), { mayWait: true, nowMs });
+      if (verdict.kind === 'queued') waitMs = verdict.waitMs;
+    }
+    // Two rounds of 100 ms each.
+    expect(waitMs).toBeGreaterThan(150);
+    expect(waitMs).toBeLessThan(600);
+  });
+});
+
 describe('who goes first', () => {
   /** A bucket that lets one call out at a time, with one under way. */
   const busyBucket = (): { bucket: RateLimitBucket; underWay: string } => {

@@ -70,8 +70,6 @@ const PAUSE_MAX_MS = 86_400_000;
 const LOAN_SHARE = 1 / 2;
 /** One account's window: the calls it may have under way or ready in the workers' queue. */
 export const CONCURRENCY_CEILING = 256;
-/** Over which the pace of ended calls is smoothed. */
-const PACE_MS = 5_000;
 const CALL_SHARE = 0.1;
 /** From a grant through the queue to the call, and back, on a busy machine. */
 const WAY_MS = 200;
@@ -93,17 +91,16 @@ export class RateLimitBucket {
   /** When all that wait are looked through again. */
   #sweepAtMs = 0;
   #sinceLowerLane = 0;
-  #endsPerSecond = 0;
   /** How long calls usually take. */
   #callMs = 0;
-  #endedAtMs: number;
+  /** How long a place is usually held: the way through the queue and the call. */
+  #heldMs = 0;
   #usedAtMs: number;
 
   constructor(options: { mintId: () => string; nowMs: number; snapshot?: BucketSnapshot | null }) {
     const { nowMs, snapshot } = options;
     this.#mintId = options.mintId;
     this.#usedAtMs = nowMs;
-    this.#endedAtMs = nowMs;
     this.#pausedUntilMs = snapshot?.pausedUntilMs ?? 0;
     this.#limits = new AccountLimits(snapshot?.limits ?? [], nowMs);
     this.#concurrency = new AdaptiveConcurrency({
@@ -239,7 +236,7 @@ export class RateLimitBucket {
     if (this.#breaker.state === 'open') this.#sweepAtMs = nowMs;
     if (code === null) this.#concurrency.succeeded(underWay);
     else this.#heed(code, outcome.error?.retryAfterMs, nowMs);
-    this.#countEnd(nowMs);
+    if (granted !== undefined) this.#heldMs += (nowMs - granted.grantedAtMs - this.#heldMs) * CALL_SHARE;
   }
 
   /** What the provider's refusal asks for. */
@@ -252,12 +249,6 @@ export class RateLimitBucket {
     this.#pausedFor = code === 'rate_limit_tokens' ? 'tokens' : 'requests';
     this.#sweepAtMs = nowMs;
     if (isLimit) this.#limits.empty(this.#pausedFor, nowMs);
-  }
-
-  #countEnd(nowMs: number): void {
-    const elapsedMs = Math.max(1, nowMs - this.#endedAtMs);
-    this.#endedAtMs = nowMs;
-    this.#endsPerSecond += (1_000 / elapsedMs - this.#endsPerSecond) * Math.min(1, elapsedMs / PACE_MS);
   }
 
   #grant({ inputTokens, outputTokens }: CallCost, nowMs: number): string {
@@ -291,8 +282,9 @@ export class RateLimitBucket {
     return shortage;
   }
 
+  /** While all places are taken, one is free again so often. What was in quiet times says nothing of it. */
   #msPerEnd(): number {
-    return this.#endsPerSecond > 0 ? Math.ceil(1_000 / this.#endsPerSecond) : 0;
+    return Math.ceil(this.#heldMs / this.#concurrency.limit);
   }
 
   /** An honest guess: its own wait, and what goes before it at the pace of what is short. */
