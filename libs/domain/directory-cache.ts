@@ -13,12 +13,19 @@ const FRESH_MS = 60_000;
 /** Long enough to serve known callers through an outage of the store. */
 const STALE_MS = 15 * 60_000;
 
+export type CachedDirectory = TenantDirectory & {
+  /** Whose key this is, where that is known without asking the store. */
+  knownTenantOf: (keyHash: Uint8Array) => TenantId | null;
+};
+
+const nameOf = (keyHash: Uint8Array): string => Buffer.from(keyHash).toString('base64');
+
 /** The directory in memory. What has changed is dropped as soon as the change is announced. */
 export const cacheDirectory = (
   directory: TenantDirectory,
   changes: ConfigurationChanges,
   clock: Clock,
-): TenantDirectory => {
+): CachedDirectory => {
   const times = { clock, freshMs: FRESH_MS, staleMs: STALE_MS };
   const apiKeys = new LoadingCache<string, ApiKey | null>({
     ...times,
@@ -40,8 +47,8 @@ export const cacheDirectory = (
     models.drop((_, tenantId) => tenantId === change.tenantId);
   });
   return {
-    findApiKey: (keyHash) =>
-      apiKeys.get(Buffer.from(keyHash).toString('base64'), () => directory.findApiKey(keyHash)),
+    findApiKey: (keyHash) => apiKeys.get(nameOf(keyHash), () => directory.findApiKey(keyHash)),
+    knownTenantOf: (keyHash) => apiKeys.peek(nameOf(keyHash))?.tenantId ?? null,
     loadModels: (tenantId) => models.get(tenantId, () => directory.loadModels(tenantId)),
     loadRouting: (tenantId) => routings.get(tenantId, () => directory.loadRouting(tenantId)),
   };

@@ -49,6 +49,13 @@ export class LoadingCache<Key, Value> {
     }
   }
 
+  /** What `get` would give at once; undefined where it would have to ask. */
+  peek(key: Key): Value | undefined {
+    const known = this.#entries.get(key);
+    if (known === undefined) return undefined;
+    return this.#options.clock.nowMs() - known.loadedAtMs < this.#options.freshMs ? known.value : undefined;
+  }
+
   #load(key: Key, load: () => Promise<Value>): Promise<Value> {
     const loading = load().then(
       (value) => {

@@ -35,9 +35,14 @@ export class OpenCaps {
     });
   }
 
-  /** Throws `queue_full` where the tenant holds its part; needs no body. */
+  /** Whether the tenant holds its part; needs no body. */
+  isFullFor(tenantId: TenantId): boolean {
+    return (this.#byTenant.get(tenantId) ?? 0) >= TENANT_MAX;
+  }
+
+  /** Throws `queue_full` where the tenant holds its part. */
   checkTenant(tenantId: TenantId): void {
-    if ((this.#byTenant.get(tenantId) ?? 0) < TENANT_MAX) return;
+    if (!this.isFullFor(tenantId)) return;
     throw new FloError('queue_full', `This tenant has ${TENANT_MAX} requests open, as many as it may.`, {
       retryAfterMs: RETRY_AFTER_MS,
     });

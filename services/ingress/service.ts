@@ -6,6 +6,7 @@ import type { Dispatch, DispatchHeader } from '#contracts/dispatch';
 import type { RequestId } from '#contracts/ids';
 import { INLINE_BYTES_MAX } from '#contracts/subjects';
 import type { ProviderId } from '#contracts/vocabulary';
+import { AdmissionGate } from '#domain/admission-gate';
 import { AdmissionLimits } from '#domain/admission-limits';
 import type { BudgetGate } from '#domain/budget-gate';
 import { parseApiKeyText } from '#domain/api-key-text';
@@ -30,8 +31,11 @@ import { admit, authenticate, type AdmissionDeps, type Incoming } from './admiss
 import type { AnswerTarget } from './answer-target.ts';
 import { AnswerWriter } from './answer-writer.ts';
 import { cacheDirectory } from '#domain/directory-cache';
+import { DispatchWindows } from './dispatch-windows.ts';
+import { Gatekeeper } from './gatekeeper.ts';
 import { withQueryKey } from './gemini-address.ts';
 import { Idempotency } from './idempotency.ts';
+import { Intake } from './intake.ts';
 import { reserveRoom } from './interactive-room.ts';
 import { modelDialectOf, registerModelRoutes } from './models.ts';
 import { OpenRequests } from './open-requests.ts';
@@ -84,10 +88,20 @@ export const createIngress = (deps: IngressDeps): Ingress => {
   const payloads = createPayloadStore(connection);
   const watch = watchConnection(connection);
   const open = new OpenRequests({ clock, events, keepAliveMs: deps.streamKeepAliveMs });
+  const directory = cacheDirectory(deps.directory, deps.configurationChanges, clock);
+  const caps = new OpenCaps();
+  const gatekeeper = new Gatekeeper({
+    gate: new AdmissionGate(),
+    caps,
+    knownTenantOf: directory.knownTenantOf,
+    clock,
+  });
+  const intake = new Intake();
+  const windows = new DispatchWindows(clock);
   const admission: AdmissionDeps = {
-    directory: cacheDirectory(deps.directory, deps.configurationChanges, clock),
+    directory,
     limits: new AdmissionLimits(),
-    caps: new OpenCaps(),
+    caps,
     budgets: deps.budgets,
     isListed: deps.isListed,
     listedModels: deps.listedModels,
@@ -131,11 +145,14 @@ export const createIngress = (deps: IngressDeps): Ingress => {
     try {
       reserved = await reserveRoom(limiter, header, room);
       if (!open.awaits(requestId)) throw abandoned;
+      await windows.enter(reserved, room);
+      if (!open.awaits(requestId)) throw abandoned;
       const payload = body.length > INLINE_BYTES_MAX ? await payloads.put(requestId, body) : undefined;
       faultPoint('ingress.publishing');
       await queue.publish({ header: { ...reserved, ...(payload !== undefined && { payload }) }, body });
       faultPoint('ingress.published');
     } catch (error) {
+      windows.over(requestId);
       if (reserved?.reservation) limiter.release(reserved.reservation);
       open.failUnqueued(requestId, asFloError(error, requestId));
     }
@@ -160,6 +177,7 @@ export const createIngress = (deps: IngressDeps): Ingress => {
       }
       const onClosed = (calls: number): void => {
         hold.end(calls);
+        windows.over(requestId);
         if (incoming.body.length > INLINE_BYTES_MAX) void payloads.remove(requestId);
       };
       open.open(header, writer, { onSettled: release, onClosed });
@@ -207,13 +225,17 @@ export const createIngress = (deps: IngressDeps): Ingress => {
     name: 'ingress',
     start: async () => {
       const line = openIngressLine(connection, ingressId, {
-        onGrant: (request) => open.grant(request),
+        onGrant: (request) => {
+          windows.taken(request.requestId);
+          return open.grant(request);
+        },
         onFrame: (frame) => open.take(frame),
         onHeartbeat: (beat) => open.beat(beat),
         onUnreadable: (subject) => logger.warn({ subject }, 'a message could not be read'),
       });
       await connection.flush();
       open.start(line);
+      gatekeeper.start();
       idempotency.start();
       accepting = true;
       finish = async () => {
@@ -228,6 +250,7 @@ export const createIngress = (deps: IngressDeps): Ingress => {
         await open.empty();
         clearTimeout(failAll);
         open.stop();
+        gatekeeper.stop();
         await idempotency.stop();
         await events.flushed();
         await line.close();
@@ -244,6 +267,7 @@ export const createIngress = (deps: IngressDeps): Ingress => {
         app.register(async (scope) => {
           takeRawBodies(scope);
           // Before the body is read: who cannot be served costs as little as can be.
+          scope.addHook('onRequest', gatekeeper.hookFor(surface));
           scope.addHook('onRequest', async () => refuseIfUnable());
           scope.setErrorHandler((error: FastifyError, request, reply) =>
             sendError(request, reply, surface, readServerError(error, bodyLimitBytes)),
@@ -260,7 +284,7 @@ export const createIngress = (deps: IngressDeps): Ingress => {
                 : request.headers,
               body: bodyOf(request),
             };
-            void serve(incoming, reply);
+            intake.add(() => serve(incoming, reply));
           });
         });
       }

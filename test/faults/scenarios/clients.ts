@@ -3,7 +3,7 @@ import { Agent, request as httpRequest } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { mintCanary, send, type RequestRecord, type TaggedTenant } from '../history.ts';
 import { pick, tagOf, type Scenario } from '../scenario.ts';
-import { ingressUrls, mixed, percentile, sendCount, sendUntil, tookMs } from './traffic.ts';
+import { ingressUrls, mixed, percentile, sendCount, tookMs } from './traffic.ts';
 
 /** With 20 seeds: ten thousand. */
 const LEAVING_PER_SEED = 500;
@@ -140,9 +140,20 @@ const overload: Scenario = {
       model: 'openai/gpt-4o-mini-sim-latency-5',
       headers: { 'x-flo2-timeout-ms': '3000' },
     });
+    // Who is refused waits as long as the answer asks for, as the providers' own client libraries do.
     const load = async (atOnce: number, spanMs: number): Promise<RequestRecord[]> => {
       const endMs = Date.now() + spanMs;
-      return sendUntil(atOnce, next, () => Date.now() >= endMs);
+      const records: RequestRecord[] = [];
+      const client = async (): Promise<void> => {
+        while (Date.now() < endMs) {
+          const record = await send(next());
+          records.push(record);
+          if (record.retryAfter === null) continue;
+          await sleep(Math.min(Number(record.retryAfter) * 1_000, Math.max(0, endMs - Date.now())));
+        }
+      };
+      await Promise.all(Array.from({ length: atOnce }, client));
+      return records;
     };
     const spanMs = isFull ? 300_000 : 2_000;
     const atPeak = await load(PEAK_AT_ONCE, 2_000);
