@@ -2,7 +2,6 @@ import type { ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Dispatch, DispatchHeader } from '#contracts/dispatch';
 import type { RequestId } from '#contracts/ids';
 import { INLINE_BYTES_MAX } from '#contracts/subjects';
 import type { ProviderId } from '#contracts/vocabulary';
@@ -32,11 +31,11 @@ import type { AnswerTarget } from './answer-target.ts';
 import { AnswerWriter } from './answer-writer.ts';
 import { cacheDirectory } from '#domain/directory-cache';
 import { DispatchWindows } from './dispatch-windows.ts';
+import { abandoned, createEnqueue } from './enqueue.ts';
 import { Gatekeeper } from './gatekeeper.ts';
 import { withQueryKey } from './gemini-address.ts';
 import { Idempotency } from './idempotency.ts';
 import { Intake } from './intake.ts';
-import { reserveRoom } from './interactive-room.ts';
 import { modelDialectOf, registerModelRoutes } from './models.ts';
 import { OpenRequests } from './open-requests.ts';
 import { bodyOf, INFERENCE_ROUTES, requestIdOf, takeRawBodies } from './routes.ts';
@@ -76,9 +75,6 @@ export type Ingress = {
   ready: () => boolean;
   registerRoutes: (app: FastifyInstance) => void;
 };
-
-/** The client left, or was answered, while its request waited for room. */
-const abandoned = new FloError('cancelled', 'Nobody waits for the request any more.');
 
 export const createIngress = (deps: IngressDeps): Ingress => {
   const { connection, clock, mint, logger, bodyLimitBytes, limiter } = deps;
@@ -135,28 +131,7 @@ export const createIngress = (deps: IngressDeps): Ingress => {
     return new FloError('internal', 'flo2 failed.', { cause: error });
   };
 
-  /** Queues an open request once there is room for it; ends it where there will be none in time. */
-  const enqueue = async (
-    { header, body }: Dispatch,
-    room: Parameters<typeof reserveRoom>[2],
-  ): Promise<void> => {
-    const { requestId } = header;
-    let reserved: DispatchHeader | null = null;
-    try {
-      reserved = await reserveRoom(limiter, header, room);
-      if (!open.awaits(requestId)) throw abandoned;
-      await windows.enter(reserved, room);
-      if (!open.awaits(requestId)) throw abandoned;
-      const payload = body.length > INLINE_BYTES_MAX ? await payloads.put(requestId, body) : undefined;
-      faultPoint('ingress.publishing');
-      await queue.publish({ header: { ...reserved, ...(payload !== undefined && { payload }) }, body });
-      faultPoint('ingress.published');
-    } catch (error) {
-      windows.over(requestId);
-      if (reserved?.reservation) limiter.release(reserved.reservation);
-      open.failUnqueued(requestId, asFloError(error, requestId));
-    }
-  };
+  const enqueue = createEnqueue({ limiter, windows, payloads, queue, open, asFloError });
 
   /** Admits and queues a request whose answer goes to `target`, and ends it when its client leaves, where it has one. */
   const execute = async (
