@@ -43,7 +43,7 @@ export const INTERACTIVE_STREAM = {
   ackWaitMs: 5 * SECOND_MS,
   /** A message that kills workers is not delivered for ever; the ingress answers at the deadline. */
   deliveriesMax: 20,
-  ackPendingMax: 20_000,
+  ackPendingMax: 40_000,
 } as const;
 
 /**
@@ -62,7 +62,7 @@ const queuedStream = <Name extends string, Token extends string>(name: Name, tok
     ackWaitMs: 30 * SECOND_MS,
     /** The feeder notices what is never claimed. */
     deliveriesMax: 20,
-    ackPendingMax: 20_000,
+    ackPendingMax: 40_000,
   }) as const;
 
 export const QUEUED_STREAMS = {
@@ -74,9 +74,9 @@ export const RESULT_STREAM = {
   name: 'RES',
   subjects: ['flo2.res.>'],
   duplicateWindowMs: 120 * SECOND_MS,
-  /** A batch is stored in well under a second; a killed reader's batch comes again after this. */
+  /** A batch is stored in about a second; a killed reader's batch comes again after this. */
   ackWaitMs: 15 * SECOND_MS,
-  ackPendingMax: 20_000,
+  ackPendingMax: 40_000,
 } as const;
 
 export const RESULT_CONSUMER = 'jobs';
@@ -86,9 +86,9 @@ export const EVENT_STREAM = {
   subjects: ['flo2.evt.>'],
   maxAgeMs: 30 * DAY_MS,
   duplicateWindowMs: 120 * SECOND_MS,
-  /** A batch is stored in well under a second; a killed reader's batch comes again after this. */
+  /** A batch is stored in about a second; a killed reader's batch comes again after this. */
   ackWaitMs: 15 * SECOND_MS,
-  ackPendingMax: 20_000,
+  ackPendingMax: 40_000,
 } as const;
 
 export const METERING_CONSUMER = 'metering';

@@ -56,6 +56,8 @@ export type PricedState = {
 };
 
 const flag = (value: boolean): bigint => (value ? 1n : 0n);
+const count = (value: number | undefined): bigint =>
+  value === undefined || value === 0 ? 0n : BigInt(value);
 
 /**
  * What one recorded attempt adds to every sum. A request is counted where its first attempt is, so that
@@ -87,8 +89,8 @@ export const usageEntryOf = (event: AttemptEvent, pricing: PricedState): UsageEn
       1n,
       flag(pricing.kind === 'unpriced'),
       flag(pricing.kind === 'unknown'),
-      ...TOKEN_CLASSES.map((token) => BigInt(tokens[token] ?? 0)),
-      BigInt(reasoning ?? 0),
+      ...TOKEN_CLASSES.map((token) => count(tokens[token])),
+      count(reasoning),
       cost,
       listCost,
       estimated ? cost : 0n,

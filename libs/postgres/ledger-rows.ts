@@ -2,20 +2,11 @@
 import type { AttemptEvent } from '#contracts/attempt-event';
 import { TOKEN_CLASSES } from '#contracts/usage';
 import type { PricedEvent } from '#domain/ports';
-import type { Cell, CopyColumn } from './copy-rows.ts';
-import { storableJson, storableText } from './storable-text.ts';
+import { copyColumns, type CopyColumn } from './copy-rows.ts';
+import type { RecordingInstant } from './recording-instant.ts';
 
-/** `recordedAt`: the instant of the transaction, as the database gave it. */
-export type EventRow = PricedEvent & { recordedAt: string };
-
-const textOrNull = (text: string | null | undefined): string | null =>
-  text === null || text === undefined ? null : storableText(text);
-const jsonOrNull = (value: unknown): string | null => (value === undefined ? null : storableJson(value));
-
-const ofEvent = (name: string, read: (event: AttemptEvent) => Cell): CopyColumn<EventRow> => ({
-  name,
-  read: (row) => read(row.event),
-});
+/** `recordedAt`: the instant of the transaction. */
+export type EventRow = PricedEvent & { recordedAt: RecordingInstant };
 
 /** What of the usage has a column of its own. */
 const USAGE_COLUMNS = new Set(['source', 'tokens', 'reasoning', 'serviceTier', 'raw']);
@@ -25,52 +16,56 @@ const extrasOf = (usage: AttemptEvent['usage']): Record<string, unknown> | undef
   return extras.length === 0 ? undefined : Object.fromEntries(extras);
 };
 
+const ofEvent = copyColumns<EventRow>();
+
 export const EVENT_COLUMNS: readonly CopyColumn<EventRow>[] = [
-  ofEvent('attempt_id', (event) => event.attemptId),
-  ofEvent('revision', (event) => event.revision),
-  ofEvent('request_id', (event) => event.requestId),
-  ofEvent('tenant_id', (event) => event.tenantId),
-  ofEvent('api_key_id', (event) => event.apiKeyId),
-  ofEvent('provider_key_id', (event) => event.providerKeyId),
-  ofEvent('provider', (event) => event.provider),
-  ofEvent('model', (event) => storableText(event.model)),
-  ofEvent('served_model', (event) => textOrNull(event.servedModel)),
-  ofEvent('requested_model', (event) => storableText(event.requestedModel)),
-  ofEvent('route', (event) => textOrNull(event.route)),
-  ofEvent('lane', (event) => event.lane),
-  ofEvent('surface', (event) => event.surface),
-  ofEvent('stream', (event) => event.stream),
-  ofEvent('team', (event) => textOrNull(event.attribution.team)),
-  ofEvent('feature', (event) => textOrNull(event.attribution.feature)),
-  ofEvent('end_user', (event) => textOrNull(event.attribution.user)),
-  ofEvent('tags', (event) => storableJson(event.attribution.tags)),
-  ofEvent('attempt_number', (event) => event.attemptNumber),
-  ofEvent('step', (event) => event.step),
-  ofEvent('outcome', (event) => event.outcome),
-  ofEvent('error_code', (event) => textOrNull(event.errorCode)),
-  ofEvent('upstream_status', (event) => event.upstreamStatus),
-  ofEvent('upstream_request_id', (event) => textOrNull(event.upstreamRequestId)),
-  ofEvent('provider_response_id', (event) => textOrNull(event.providerResponseId)),
-  ofEvent('finish_reason', (event) => textOrNull(event.finishReason)),
-  ofEvent('service_tier', (event) => textOrNull(event.usage.serviceTier)),
-  ofEvent('started_at', (event) => new Date(event.startedAtMs).toISOString()),
-  ofEvent('queue_ms', (event) => event.queueMs),
-  ofEvent('first_byte_ms', (event) => event.firstByteMs),
-  ofEvent('first_token_ms', (event) => event.firstTokenMs),
-  ofEvent('duration_ms', (event) => event.durationMs),
-  ofEvent('usage_source', (event) => event.usage.source),
-  ...TOKEN_CLASSES.map((token) => ofEvent(`${token}_tokens`, (event) => event.usage.tokens[token] ?? null)),
-  ofEvent('reasoning_tokens', (event) => event.usage.reasoning ?? null),
-  ofEvent('usage_extras', (event) => jsonOrNull(extrasOf(event.usage))),
-  ofEvent('raw_usage', (event) => jsonOrNull(event.usage.raw)),
-  { name: 'price_tier', read: ({ pricing }) => storableText(pricing.tier) },
-  { name: 'pricing', read: ({ pricing }) => pricing.kind },
-  { name: 'cost_pico_usd', read: ({ pricing }) => pricing.costPicoUsd },
-  { name: 'list_cost_pico_usd', read: ({ pricing }) => pricing.listCostPicoUsd },
-  { name: 'pricing_reason', read: ({ pricing }) => textOrNull(pricing.reason) },
-  { name: 'payload_hash', read: (row) => `\\x${row.payloadHash}` },
-  { name: 'stream_sequence', read: (row) => row.streamSequence },
-  { name: 'recorded_at', read: (row) => row.recordedAt },
+  ofEvent.text('attempt_id', ({ event }) => event.attemptId),
+  ofEvent.smallint('revision', ({ event }) => event.revision),
+  ofEvent.text('request_id', ({ event }) => event.requestId),
+  ofEvent.text('tenant_id', ({ event }) => event.tenantId),
+  ofEvent.text('api_key_id', ({ event }) => event.apiKeyId),
+  ofEvent.text('provider_key_id', ({ event }) => event.providerKeyId),
+  ofEvent.text('provider', ({ event }) => event.provider),
+  ofEvent.text('model', ({ event }) => event.model),
+  ofEvent.text('served_model', ({ event }) => event.servedModel),
+  ofEvent.text('requested_model', ({ event }) => event.requestedModel),
+  ofEvent.text('route', ({ event }) => event.route),
+  ofEvent.text('lane', ({ event }) => event.lane),
+  ofEvent.text('surface', ({ event }) => event.surface),
+  ofEvent.boolean('stream', ({ event }) => event.stream),
+  ofEvent.text('team', ({ event }) => event.attribution.team),
+  ofEvent.text('feature', ({ event }) => event.attribution.feature),
+  ofEvent.text('end_user', ({ event }) => event.attribution.user),
+  ofEvent.jsonb('tags', ({ event }) => event.attribution.tags),
+  ofEvent.integer('attempt_number', ({ event }) => event.attemptNumber),
+  ofEvent.integer('step', ({ event }) => event.step),
+  ofEvent.text('outcome', ({ event }) => event.outcome),
+  ofEvent.text('error_code', ({ event }) => event.errorCode),
+  ofEvent.integer('upstream_status', ({ event }) => event.upstreamStatus),
+  ofEvent.text('upstream_request_id', ({ event }) => event.upstreamRequestId),
+  ofEvent.text('provider_response_id', ({ event }) => event.providerResponseId),
+  ofEvent.text('finish_reason', ({ event }) => event.finishReason),
+  ofEvent.text('service_tier', ({ event }) => event.usage.serviceTier),
+  ofEvent.instant('started_at', ({ event }) => event.startedAtMs * 1_000),
+  ofEvent.integer('queue_ms', ({ event }) => event.queueMs),
+  ofEvent.integer('first_byte_ms', ({ event }) => event.firstByteMs),
+  ofEvent.integer('first_token_ms', ({ event }) => event.firstTokenMs),
+  ofEvent.integer('duration_ms', ({ event }) => event.durationMs),
+  ofEvent.text('usage_source', ({ event }) => event.usage.source),
+  ...TOKEN_CLASSES.map((token) =>
+    ofEvent.bigint(`${token}_tokens`, ({ event }) => event.usage.tokens[token]),
+  ),
+  ofEvent.bigint('reasoning_tokens', ({ event }) => event.usage.reasoning),
+  ofEvent.jsonb('usage_extras', ({ event }) => extrasOf(event.usage)),
+  ofEvent.json('raw_usage', ({ event }) => event.usage.raw),
+  ofEvent.text('price_tier', ({ pricing }) => pricing.tier),
+  ofEvent.text('pricing', ({ pricing }) => pricing.kind),
+  ofEvent.bigint('cost_pico_usd', ({ pricing }) => pricing.costPicoUsd),
+  ofEvent.bigint('list_cost_pico_usd', ({ pricing }) => pricing.listCostPicoUsd),
+  ofEvent.text('pricing_reason', ({ pricing }) => pricing.reason),
+  ofEvent.hexadecimal('payload_hash', ({ payloadHash }) => payloadHash),
+  ofEvent.bigint('stream_sequence', ({ streamSequence }) => streamSequence),
+  ofEvent.instant('recorded_at', ({ recordedAt }) => recordedAt.microseconds),
 ];
 
 /** `adjustment` is 0 for what came with the event; a reversal has a negative quantity. */
@@ -82,27 +77,29 @@ export type ChargeRow = {
   tenantId: string;
   charge: PricedEvent['pricing']['charges'][number];
   reverses: number | null;
-  recordedAt: string;
+  recordedAt: RecordingInstant;
 };
 
+const ofCharge = copyColumns<ChargeRow>();
+
 export const CHARGE_COLUMNS: readonly CopyColumn<ChargeRow>[] = [
-  { name: 'attempt_id', read: (row) => row.attemptId },
-  { name: 'revision', read: (row) => row.revision },
-  { name: 'number', read: (row) => row.number },
-  { name: 'adjustment', read: (row) => row.adjustment },
-  { name: 'tenant_id', read: (row) => row.tenantId },
-  { name: 'component', read: ({ charge }) => charge.component },
-  { name: 'payee', read: ({ charge }) => charge.payee },
-  { name: 'quantity', read: ({ charge }) => charge.quantity },
-  { name: 'list_rate_pico_usd', read: ({ charge }) => charge.listRatePicoUsd },
-  { name: 'list_amount_pico_usd', read: ({ charge }) => charge.listAmountPicoUsd },
-  { name: 'rate_pico_usd', read: ({ charge }) => charge.ratePicoUsd },
-  { name: 'amount_pico_usd', read: ({ charge }) => charge.amountPicoUsd },
-  { name: 'price_id', read: ({ charge }) => charge.priceId },
-  { name: 'rate_id', read: ({ charge }) => charge.rateId },
-  { name: 'volume_from', read: ({ charge }) => charge.volumeFrom },
-  { name: 'reverses', read: (row) => row.reverses },
-  { name: 'recorded_at', read: (row) => row.recordedAt },
+  ofCharge.text('attempt_id', (row) => row.attemptId),
+  ofCharge.smallint('revision', (row) => row.revision),
+  ofCharge.smallint('number', (row) => row.number),
+  ofCharge.smallint('adjustment', (row) => row.adjustment),
+  ofCharge.text('tenant_id', (row) => row.tenantId),
+  ofCharge.text('component', ({ charge }) => charge.component),
+  ofCharge.text('payee', ({ charge }) => charge.payee),
+  ofCharge.bigint('quantity', ({ charge }) => charge.quantity),
+  ofCharge.bigint('list_rate_pico_usd', ({ charge }) => charge.listRatePicoUsd),
+  ofCharge.bigint('list_amount_pico_usd', ({ charge }) => charge.listAmountPicoUsd),
+  ofCharge.bigint('rate_pico_usd', ({ charge }) => charge.ratePicoUsd),
+  ofCharge.bigint('amount_pico_usd', ({ charge }) => charge.amountPicoUsd),
+  ofCharge.bigint('price_id', ({ charge }) => charge.priceId),
+  ofCharge.text('rate_id', ({ charge }) => charge.rateId),
+  ofCharge.bigint('volume_from', ({ charge }) => charge.volumeFrom),
+  ofCharge.smallint('reverses', (row) => row.reverses),
+  ofCharge.instant('recorded_at', (row) => row.recordedAt.microseconds),
 ];
 
 export const chargeRowsOf = ({ event, pricing, recordedAt }: EventRow): ChargeRow[] =>

@@ -11,6 +11,7 @@ import { createLedgerMonths, type LedgerMonths } from './ledger-months.ts';
 import { CHARGE_COLUMNS, chargeRowsOf, EVENT_COLUMNS, type EventRow } from './ledger-rows.ts';
 import { lockVolumes } from './negotiated-volumes.ts';
 import { noteHandled } from './recorded-ranges.ts';
+import { takeRecordingInstant, type RecordingInstant } from './recording-instant.ts';
 import { RECORDING_LOCK } from './recording-lock.ts';
 import { supersedePresumptions } from './superseded-presumptions.ts';
 import { inTransaction } from './transaction.ts';
@@ -26,16 +27,14 @@ const CONTRADICTS = 'another event with this attempt id and revision is recorded
 const keyOf = (attemptId: string, revision: number): string => `${attemptId}/${revision}`;
 const keyOfEvent = ({ event }: PricedEvent): string => keyOf(event.attemptId, event.revision);
 
-const beginRecording = async (client: PoolClient, rows: readonly PricedEvent[]): Promise<string> => {
+const beginRecording = async (
+  client: PoolClient,
+  rows: readonly PricedEvent[],
+): Promise<RecordingInstant> => {
   const presumes = rows.some(({ event }) => event.revision === 0);
   const lock = presumes ? 'pg_advisory_xact_lock' : 'pg_advisory_xact_lock_shared';
   await client.query(`select ${lock}($1)`, [RECORDING_LOCK]);
-  const begun = await client.query<{ recordedAt: string }>(
-    'select ledger_begin_recording()::text as "recordedAt"',
-  );
-  const [row] = begun.rows;
-  if (row === undefined) throw new Error('a function without a set has one row');
-  return row.recordedAt;
+  return takeRecordingInstant(client);
 };
 
 /** The hashes of what is recorded of these attempts, by attempt and revision. */
@@ -79,12 +78,12 @@ const recordTogether = (database: Database, events: readonly PricedEvent[]): Pro
     await copyRows(client, 'usage_event', EVENT_COLUMNS, rows);
     await copyRows(client, 'usage_charge', CHARGE_COLUMNS, rows.flatMap(chargeRowsOf));
     const entries = rows.map(({ event, pricing }) => usageEntryOf(event, pricing));
-    entries.push(...(await supersedePresumptions(client, newlySuperseded(rows, known), recordedAt)));
+    entries.push(...(await supersedePresumptions(client, newlySuperseded(rows, known), recordedAt.text)));
     await insertQuarantined(
       client,
       contradicting.map((row) => quarantinedOf(row, CONTRADICTS)),
     );
-    await noteHandled(client, events, recordedAt);
+    await noteHandled(client, events, recordedAt.text);
     await settleBudgets(client, rows, (attemptId, revision) => known.has(keyOf(attemptId, revision)));
     await volumes.save();
     await addToRollups(client, entries);
@@ -136,7 +135,7 @@ const quarantine = (
     await noteHandled(
       client,
       events.map(({ row }) => row),
-      recordedAt,
+      recordedAt.text,
     );
     return { ...NOTHING, quarantined: events.length };
   });
@@ -210,7 +209,7 @@ export const createLedger = (database: Database): Ledger => {
       inTransaction(database, async (client) => {
         const recordedAt = await beginRecording(client, []);
         await insertQuarantined(client, events);
-        await noteHandled(client, events, recordedAt);
+        await noteHandled(client, events, recordedAt.text);
       }),
   };
 };

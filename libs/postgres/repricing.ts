@@ -6,12 +6,12 @@ import { priceEvent, type PriceTerms } from '#domain/price-event';
 import { repricedAttempt, type RepricedAttempt } from '#domain/repricing';
 import { ENTRY_DIMENSIONS, ENTRY_MEASURES } from '#domain/usage-entry';
 import { adjustBudgets } from './budget-settlement.ts';
-import { copyRows, type CopyColumn } from './copy-rows.ts';
+import { copyColumns, copyRows, type CopyColumn } from './copy-rows.ts';
 import type { Database } from './database.ts';
 import { CHARGE_COLUMNS, type ChargeRow } from './ledger-rows.ts';
 import { lockVolumes } from './negotiated-volumes.ts';
+import { takeRecordingInstant, type RecordingInstant } from './recording-instant.ts';
 import { loadStandings, type NumberedStanding } from './standing-charges.ts';
-import { storableJson, storableText } from './storable-text.ts';
 import { loadStoredEvents, type StoredEvent } from './stored-events.ts';
 import { inTransaction } from './transaction.ts';
 import { addToRollups } from './usage-rollup.ts';
@@ -53,39 +53,27 @@ type Row = {
   pricing: { kind: string; reason: string | null };
   repriced: RepricedAttempt;
   job: Repricing;
-  recordedAt: string;
+  recordedAt: RecordingInstant;
 };
 
-const ofEntry = (index: number, read: (row: Row) => readonly (string | bigint | null)[]) => (row: Row) => {
-  const value = read(row)[index] ?? null;
-  return typeof value === 'string' ? storableText(value) : value;
-};
+const ofRow = copyColumns<Row>();
 
 const ADJUSTMENT_COLUMNS: readonly CopyColumn<Row>[] = [
-  { name: 'attempt_id', read: ({ stored }) => stored.event.attemptId },
-  { name: 'revision', read: ({ stored }) => stored.event.revision },
-  { name: 'number', read: ({ standing }) => standing.nextAdjustment },
-  { name: 'kind', read: () => 'repricing' },
-  { name: 'reason', read: ({ job }) => storableText(job.reason) },
-  { name: 'repricing_id', read: ({ job }) => job.id },
-  { name: 'request_id', read: ({ stored }) => stored.event.requestId },
-  { name: 'end_user', read: ({ stored }) => stored.event.attribution.user ?? null },
-  { name: 'tags', read: ({ stored }) => storableJson(stored.event.attribution.tags) },
-  { name: 'started_at', read: ({ stored }) => new Date(stored.event.startedAtMs).toISOString() },
-  { name: 'pricing', read: ({ pricing }) => pricing.kind },
-  {
-    name: 'pricing_reason',
-    read: ({ pricing }) => (pricing.reason === null ? null : storableText(pricing.reason)),
-  },
-  { name: 'recorded_at', read: ({ recordedAt }) => recordedAt },
-  ...ENTRY_DIMENSIONS.map((name, index) => ({
-    name,
-    read: ofEntry(index, (row) => row.repriced.entry.dimensions),
-  })),
-  ...ENTRY_MEASURES.map((name, index) => ({
-    name,
-    read: ofEntry(index, (row) => row.repriced.entry.measures),
-  })),
+  ofRow.text('attempt_id', ({ stored }) => stored.event.attemptId),
+  ofRow.smallint('revision', ({ stored }) => stored.event.revision),
+  ofRow.smallint('number', ({ standing }) => standing.nextAdjustment),
+  ofRow.text('kind', () => 'repricing'),
+  ofRow.text('reason', ({ job }) => job.reason),
+  ofRow.text('repricing_id', ({ job }) => job.id),
+  ofRow.text('request_id', ({ stored }) => stored.event.requestId),
+  ofRow.text('end_user', ({ stored }) => stored.event.attribution.user),
+  ofRow.jsonb('tags', ({ stored }) => stored.event.attribution.tags),
+  ofRow.instant('started_at', ({ stored }) => stored.event.startedAtMs * 1_000),
+  ofRow.text('pricing', ({ pricing }) => pricing.kind),
+  ofRow.text('pricing_reason', ({ pricing }) => pricing.reason),
+  ofRow.instant('recorded_at', ({ recordedAt }) => recordedAt.microseconds),
+  ...ENTRY_DIMENSIONS.map((name, index) => ofRow.text(name, (row) => row.repriced.entry.dimensions[index])),
+  ...ENTRY_MEASURES.map((name, index) => ofRow.bigint(name, (row) => row.repriced.entry.measures[index])),
 ];
 
 /** A reversal of each charge that stood, then the new ones. */
@@ -135,8 +123,7 @@ const decodePosition = (position: string | null): { attemptId: string; revision:
 };
 
 const repriceBatch = async (client: PoolClient, job: Repricing, terms: PriceTerms): Promise<void> => {
-  const begun = await client.query<{ at: string }>('select ledger_begin_recording()::text as at');
-  const recordedAt = begun.rows[0]?.at ?? '';
+  const recordedAt = await takeRecordingInstant(client);
   const events = await loadStoredEvents(client, {
     ...job,
     idFrom: `att_${encodeIdTime(Math.max(0, job.from.getTime() - SKEW_MS))}`,

@@ -5,7 +5,10 @@ import { storableText } from './storable-text.ts';
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
-type Cell = { startMs: number; dimensions: readonly (string | null)[]; measures: bigint[] };
+type UpsertStatement = { name: string; text: string };
+/** Dimensions and measures in the order of their lists. */
+type Summed = { dimensions: readonly (string | null)[]; measures: readonly bigint[] };
+type Cell = Summed & { startMs: number; measures: bigint[] };
 
 const SERIES_DIMENSIONS = ENTRY_DIMENSIONS.filter((dimension) => dimension !== 'tenant_id');
 const PARAMETERS = [
@@ -19,7 +22,7 @@ const COLUMNS = [...ENTRY_DIMENSIONS, ...ENTRY_MEASURES].join(', ');
  * Rows are taken in one order, and hours before days: two transactions with the same rows wait for each
  * other then and never deadlock.
  */
-const upsertStatement = (table: string, start: string): { name: string; text: string } => ({
+const upsertStatement = (table: string, start: string): UpsertStatement => ({
   name: `upsert_${table}`,
   text: `insert into ${table} (${start}, series_key, ${COLUMNS})
     select start, usage_series_key(${SERIES_DIMENSIONS.join(', ')}) as series_key, ${COLUMNS}
@@ -29,20 +32,69 @@ const upsertStatement = (table: string, start: string): { name: string; text: st
       set ${ENTRY_MEASURES.map((measure) => `${measure} = ${table}.${measure} + excluded.${measure}`).join(', ')}`,
 });
 
-const TABLES = [
-  { lengthMs: HOUR_MS, statement: upsertStatement('usage_hour', 'hour') },
-  { lengthMs: DAY_MS, statement: upsertStatement('usage_day', 'day') },
-];
+const UPSERT_HOUR = upsertStatement('usage_hour', 'hour');
+const UPSERT_DAY = upsertStatement('usage_day', 'day');
 
-const gather = (cells: Map<string, Cell>, entry: UsageEntry, startMs: number, dimensionKey: string): void => {
-  const key = `${startMs}${dimensionKey}`;
+/** Each text behind its length, so that no two lists of dimensions have one key. */
+const keyOf = (startMs: number, dimensions: readonly (string | null)[]): string => {
+  let key = String(startMs);
+  for (const value of dimensions) key += value === null ? ',' : `,${value.length}:${value}`;
+  return key;
+};
+
+const addTo = (cells: Map<string, Cell>, key: string, startMs: number, added: Summed): Cell => {
   const cell = cells.get(key);
   if (cell === undefined) {
-    cells.set(key, { startMs, dimensions: entry.dimensions, measures: [...entry.measures] });
-    return;
+    const begun = { startMs, dimensions: added.dimensions, measures: [...added.measures] };
+    cells.set(key, begun);
+    return begun;
   }
-  entry.measures.forEach((measure, index) => {
-    if (measure !== 0n) cell.measures[index] = (cell.measures[index] ?? 0n) + measure;
+  const { measures } = cell;
+  for (let index = 0; index < measures.length; index += 1) {
+    const measure = added.measures[index] ?? 0n;
+    if (measure !== 0n) measures[index] = (measures[index] ?? 0n) + measure;
+  }
+  return cell;
+};
+
+const storable = (dimensions: readonly (string | null)[]): (string | null)[] =>
+  dimensions.map((value) => (value === null ? null : storableText(value)));
+
+const startOf = (atMs: number, lengthMs: number): number => Math.floor(atMs / lengthMs) * lengthMs;
+
+const sumByHour = (entries: readonly UsageEntry[]): Cell[] => {
+  const told = new Map<string, Cell>();
+  const cells = new Map<string, Cell>();
+  for (const { startedAtMs, dimensions, measures } of entries) {
+    const startMs = startOf(startedAtMs, HOUR_MS);
+    const key = keyOf(startMs, dimensions);
+    if (told.has(key)) addTo(told, key, startMs, { dimensions, measures });
+    else {
+      // Texts that differ may be stored alike, and a statement may not have one row twice.
+      const stored = storable(dimensions);
+      told.set(key, addTo(cells, keyOf(startMs, stored), startMs, { dimensions: stored, measures }));
+    }
+  }
+  return [...cells.values()];
+};
+
+const sumByDay = (hours: readonly Cell[]): Cell[] => {
+  const cells = new Map<string, Cell>();
+  for (const hour of hours) {
+    const startMs = startOf(hour.startMs, DAY_MS);
+    addTo(cells, keyOf(startMs, hour.dimensions), startMs, hour);
+  }
+  return [...cells.values()];
+};
+
+const upsert = async (client: PoolClient, table: UpsertStatement, rows: readonly Cell[]): Promise<void> => {
+  await client.query({
+    ...table,
+    values: [
+      rows.map((row) => new Date(row.startMs).toISOString()),
+      ...ENTRY_DIMENSIONS.map((_, index) => rows.map((row) => row.dimensions[index] ?? null)),
+      ...ENTRY_MEASURES.map((_, index) => `{${rows.map((row) => row.measures[index] ?? 0n).join(',')}}`),
+    ],
   });
 };
 
@@ -52,24 +104,7 @@ const gather = (cells: Map<string, Cell>, entry: UsageEntry, startMs: number, di
  */
 export const addToRollups = async (client: PoolClient, entries: readonly UsageEntry[]): Promise<void> => {
   if (entries.length === 0) return;
-  const storable = entries.map((entry) => ({
-    ...entry,
-    dimensions: entry.dimensions.map((value) => (value === null ? null : storableText(value))),
-  }));
-  for (const { lengthMs, statement } of TABLES) {
-    const cells = new Map<string, Cell>();
-    for (const entry of storable) {
-      const startMs = Math.floor(entry.startedAtMs / lengthMs) * lengthMs;
-      gather(cells, entry, startMs, JSON.stringify(entry.dimensions));
-    }
-    const rows = [...cells.values()];
-    await client.query({
-      ...statement,
-      values: [
-        rows.map((row) => new Date(row.startMs).toISOString()),
-        ...ENTRY_DIMENSIONS.map((_, index) => rows.map((row) => row.dimensions[index] ?? null)),
-        ...ENTRY_MEASURES.map((_, index) => `{${rows.map((row) => row.measures[index] ?? 0n).join(',')}}`),
-      ],
-    });
-  }
+  const hours = sumByHour(entries);
+  await upsert(client, UPSERT_HOUR, hours);
+  await upsert(client, UPSERT_DAY, sumByDay(hours));
 };

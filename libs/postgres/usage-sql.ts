@@ -1,6 +1,7 @@
 /** Parts of the statements that read usage: dimensions, filters and stretches of time. */
 import type { TenantId } from '#contracts/ids';
 import type { Dimension, UsageDimension, UsageGranularity } from '#contracts/usage-query';
+import { encodeIdTime } from '#domain/id-time';
 import type { TimeRange } from '#domain/usage-segments';
 
 const COLUMN_OF_DIMENSION: Readonly<Record<UsageDimension, string>> = {
@@ -104,10 +105,14 @@ export const within = (
   };
 };
 
+const DAY_MS = 86_400_000;
+
 /** An id holds its time, from which its start is a day at most: lets whole months be passed over. */
-export const idsAround = ({ fromMs, toMs }: TimeRange, parameters: Parameters, prefix = ''): string =>
-  `${prefix}attempt_id >= 'att_' || ledger_id_time(${parameters.addInstant(fromMs)} - interval '1 day')
-   and ${prefix}attempt_id < 'att_' || ledger_id_time(${parameters.addInstant(toMs)} + interval '1 day 1 second')`;
+export const idsAround = ({ fromMs, toMs }: TimeRange, parameters: Parameters, prefix = ''): string => {
+  const first = `att_${encodeIdTime(Math.max(0, fromMs - DAY_MS))}`;
+  const end = `att_${encodeIdTime(Math.max(0, toMs + DAY_MS + 1))}`;
+  return `${prefix}attempt_id >= ${parameters.add(first)} and ${prefix}attempt_id < ${parameters.add(end)}`;
+};
 
 /** The start of the period a column's value falls in, null for the total. */
 export const periodOf = (

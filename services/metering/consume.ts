@@ -21,7 +21,7 @@ export type ConsumeOptions = {
   onReachable: (reachable: boolean) => void;
 };
 
-export const BATCH_MAX = 2_000;
+export const BATCH_MAX = 5_000;
 const FETCH_EXPIRES_MS = 1_000;
 const BACK_OFF_MIN_MS = 50;
 const BACK_OFF_MAX_MS = 5_000;
@@ -47,7 +47,8 @@ const readEvent = (text: string): AttemptEvent | string => {
 
 /** Fields it does not know are dropped; the hash is of the bytes as they came. */
 export const decodeReceived = (received: ReceivedEvent, terms: PriceTerms): Decoded => {
-  const payload = Buffer.from(received.bytes).toString('utf8');
+  const { buffer, byteOffset, byteLength } = received.bytes;
+  const payload = Buffer.from(buffer, byteOffset, byteLength).toString('utf8');
   const common = {
     stream: received.stream,
     streamSequence: received.streamSequence,
