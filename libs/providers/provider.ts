@@ -7,7 +7,7 @@ import type { Usage } from '#contracts/usage';
 import type { ProviderId, SurfaceId } from '#contracts/vocabulary';
 import type { FloError } from '#domain/errors';
 import type { Inexpressible } from '#domain/inexpressible';
-import type { SseEvent } from './sse.ts';
+import type { VaryingMembers } from './event-shape.ts';
 
 /** A call to make: the path is relative to the base URL. Credentials are added by `authorize` alone. */
 export type UpstreamCall = {
@@ -35,7 +35,7 @@ export type DecodedEvent = {
 
 /** Reads one provider stream, event by event. Throws `FloError` for an error event or an unreadable one. */
 export type StreamDecoder = {
-  decode: (event: SseEvent) => DecodedEvent;
+  decode: (event: { readonly data: string }) => DecodedEvent;
   /** What the orderly end of the connection says, for a wire whose stream has no mark of its own. */
   finish?: () => DecodedEvent;
   /** What is known so far; `usage.source` is `provider_partial` or `none` until the final figure came. */
@@ -83,6 +83,11 @@ export type ChatWire = WireBase & {
   encodeRequest: (input: TranslatedInput<ChatRequest>) => UpstreamCall;
   decodeResponse: (body: Uint8Array) => ChatResponse;
   createStreamDecoder: (options: { usageInjected: boolean }) => StreamDecoder;
+  /**
+   * What differs between pieces of text. Of these members the decoder reads nothing but parts, whether there
+   * is a text at all, and counts that later ones replace.
+   */
+  varying: VaryingMembers;
 };
 
 export type EmbeddingWire = WireBase & {

@@ -2,7 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createSseReader, type SseEvent } from './sse.ts';
 
-const readAll = (bytes: Uint8Array, cuts: number[] = []): SseEvent[] => {
+/** The fields, and the event as it came. */
+const told = ({ event, data, bytes }: SseEvent) => ({ event, data, text: Buffer.from(bytes).toString() });
+
+const readAll = (bytes: Uint8Array, cuts: number[] = []) => {
   const reader = createSseReader({ maxEventBytes: 10_000 });
   const events: SseEvent[] = [];
   let start = 0;
@@ -10,7 +13,7 @@ const readAll = (bytes: Uint8Array, cuts: number[] = []): SseEvent[] => {
     events.push(...reader.read(bytes.subarray(start, end)));
     start = Math.max(start, end);
   }
-  return [...events, ...reader.finish()];
+  return [...events, ...reader.finish()].map(told);
 };
 
 const encode = (text: string) => new TextEncoder().encode(text);

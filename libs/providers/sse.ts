@@ -1,9 +1,16 @@
 import { FloError } from '#domain/errors';
 
-/** One server-sent event. `text` is the event as it came, with its final blank line, for passing through. */
-export type SseEvent = { event: string | null; data: string; text: string };
+/** One server-sent event. `bytes` are the event as it came, with its final blank line, for passing through. */
+export type SseEvent = { readonly event: string | null; readonly data: string; readonly bytes: Uint8Array };
 
 export type SseReader = {
+  /**
+   * Reads on in a chunk, from where it has been read to, up to the end of an event. Without an event all of it
+   * was read and is held. Throws as `read` does.
+   */
+  next: (chunk: Uint8Array, from: number) => { event: SseEvent | null; end: number };
+  /** Whether an event begins with the next byte, and not the stream. */
+  isBetweenEvents: () => boolean;
   /** The events that are complete with this chunk. Throws `FloError` `malformed_answer` for one over the bound. */
   read: (chunk: Uint8Array) => SseEvent[];
   /** What was left without its blank line at the end, made whole as one more event; a cut line is no line. */
@@ -33,7 +40,9 @@ const valueOf = (text: string, field: string, start: number, end: number): strin
   return text.slice(text.charCodeAt(colon + 1) === SPACE ? colon + 2 : colon + 1, end);
 };
 
-const parseEvent = (text: string, isFirst: boolean): SseEvent => {
+type Fields = { event: string | null; data: string };
+
+const parseFields = (text: string, isFirst: boolean): Fields => {
   let event: string | null = null;
   let data: string | null = null;
   const lines = text.includes('\r') ? text.replaceAll(LINE_END, '\n') : text;
@@ -46,8 +55,35 @@ const parseEvent = (text: string, isFirst: boolean): SseEvent => {
     else event = valueOf(lines, 'event', start, end) ?? event;
     start = end + 1;
   }
-  return { event, data: data ?? '', text };
+  return { event, data: data ?? '' };
 };
+
+/** Its fields are looked for when they are asked for. */
+class ReceivedEvent implements SseEvent {
+  readonly bytes: Uint8Array;
+  readonly #isFirst: boolean;
+  #fields: Fields | null = null;
+
+  constructor(bytes: Uint8Array, isFirst: boolean) {
+    this.bytes = bytes;
+    this.#isFirst = isFirst;
+  }
+
+  get event(): string | null {
+    return this.#read().event;
+  }
+
+  get data(): string {
+    return this.#read().data;
+  }
+
+  #read(): Fields {
+    return (this.#fields ??= parseFields(decodeText(this.bytes), this.#isFirst));
+  }
+}
+
+/** A whole event that is not the first of its stream. */
+export const eventOf = (bytes: Uint8Array): SseEvent => new ReceivedEvent(bytes, false);
 
 const firstAt = (bytes: Uint8Array, byte: number, from: number): number => {
   const found = bytes.indexOf(byte, from);
@@ -70,6 +106,10 @@ export const createSseReader = ({ maxEventBytes }: { maxEventBytes: number }): S
   let afterCarriageReturn = false;
   /** An event ended with a CR at the end of a chunk: only the next one can tell whether its LF follows. */
   let endIsOpen = false;
+  /** The next ends of lines in a chunk, found once for all of its events. */
+  let scanned: Uint8Array = NOTHING;
+  let lineFeed = -1;
+  let carriageReturn = -1;
 
   const assertWithinBound = (length: number): void => {
     if (length <= maxEventBytes) return;
@@ -94,9 +134,10 @@ export const createSseReader = ({ maxEventBytes }: { maxEventBytes: number }): S
   /** The event of what is held and these bytes. */
   const take = (bytes: Uint8Array): SseEvent => {
     if (heldLength > 0) hold(bytes);
-    const whole = heldLength > 0 ? held.subarray(0, heldLength) : bytes;
+    // What is held is written over by the next piece, a chunk by nobody.
+    const whole = heldLength > 0 ? held.slice(0, heldLength) : bytes;
     assertWithinBound(whole.length);
-    const event = parseEvent(decodeText(whole), isFirst);
+    const event = new ReceivedEvent(whole, isFirst);
     isFirst = false;
     heldLength = 0;
     wholeLinesLength = 0;
@@ -107,50 +148,63 @@ export const createSseReader = ({ maxEventBytes }: { maxEventBytes: number }): S
     return event;
   };
 
+  /** Reads on in a chunk up to the end of an event; holds what is left of it where none ends. */
+  const next = (chunk: Uint8Array, from: number): { event: SseEvent | null; end: number } => {
+    if (chunk !== scanned || from === 0) {
+      scanned = chunk;
+      lineFeed = -1;
+      carriageReturn = -1;
+    }
+    if (endIsOpen && from < chunk.length) {
+      const end = chunk[from] === LINE_FEED ? from + 1 : from;
+      return { event: take(chunk.subarray(from, end)), end };
+    }
+    let wholeLinesEnd = from;
+    for (let index = from; index < chunk.length; index += 1) {
+      if (lineFeed < index) lineFeed = firstAt(chunk, LINE_FEED, index);
+      if (carriageReturn < index) carriageReturn = firstAt(chunk, CARRIAGE_RETURN, index);
+      const lineEnd = Math.min(lineFeed, carriageReturn);
+      if (lineEnd > index) {
+        lineIsEmpty = false;
+        afterCarriageReturn = false;
+        index = lineEnd;
+        if (lineEnd === chunk.length) break;
+      }
+      const isLineFeed = index === lineFeed;
+      wholeLinesEnd = index + 1;
+      if (isLineFeed && afterCarriageReturn) {
+        afterCarriageReturn = false;
+        continue;
+      }
+      afterCarriageReturn = !isLineFeed;
+      if (!lineIsEmpty) {
+        lineIsEmpty = true;
+        eventIsEmpty = false;
+      } else if (!eventIsEmpty) {
+        if (afterCarriageReturn && index + 1 === chunk.length) {
+          endIsOpen = true;
+          break;
+        }
+        const end = afterCarriageReturn && chunk[index + 1] === LINE_FEED ? index + 2 : index + 1;
+        return { event: take(chunk.subarray(from, end)), end };
+      }
+    }
+    if (wholeLinesEnd > from) wholeLinesLength = heldLength + wholeLinesEnd - from;
+    if (from < chunk.length) hold(chunk.subarray(from));
+    return { event: null, end: chunk.length };
+  };
+
   return {
+    next,
+    isBetweenEvents: () => heldLength === 0 && !isFirst,
     read: (chunk) => {
       const events: SseEvent[] = [];
-      let start = 0;
-      if (endIsOpen && chunk.length > 0) {
-        start = chunk[0] === LINE_FEED ? 1 : 0;
-        events.push(take(chunk.subarray(0, start)));
+      let from = 0;
+      while (from < chunk.length) {
+        const { event, end } = next(chunk, from);
+        if (event !== null) events.push(event);
+        from = end;
       }
-      let wholeLinesEnd = start;
-      let lineFeed = firstAt(chunk, LINE_FEED, start);
-      let carriageReturn = firstAt(chunk, CARRIAGE_RETURN, start);
-      for (let index = start; index < chunk.length; index += 1) {
-        if (lineFeed < index) lineFeed = firstAt(chunk, LINE_FEED, index);
-        if (carriageReturn < index) carriageReturn = firstAt(chunk, CARRIAGE_RETURN, index);
-        const lineEnd = Math.min(lineFeed, carriageReturn);
-        if (lineEnd > index) {
-          lineIsEmpty = false;
-          afterCarriageReturn = false;
-          index = lineEnd;
-          if (lineEnd === chunk.length) break;
-        }
-        const isLineFeed = index === lineFeed;
-        wholeLinesEnd = index + 1;
-        if (isLineFeed && afterCarriageReturn) {
-          afterCarriageReturn = false;
-          continue;
-        }
-        afterCarriageReturn = !isLineFeed;
-        if (!lineIsEmpty) {
-          lineIsEmpty = true;
-          eventIsEmpty = false;
-        } else if (!eventIsEmpty) {
-          if (afterCarriageReturn && index + 1 === chunk.length) {
-            endIsOpen = true;
-            break;
-          }
-          if (afterCarriageReturn && chunk[index + 1] === LINE_FEED) index += 1;
-          events.push(take(chunk.subarray(start, index + 1)));
-          start = index + 1;
-          wholeLinesEnd = start;
-        }
-      }
-      if (wholeLinesEnd > start) wholeLinesLength = heldLength + wholeLinesEnd - start;
-      if (start < chunk.length) hold(chunk.subarray(start));
       return events;
     },
     finish: () => {

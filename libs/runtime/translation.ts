@@ -1,7 +1,9 @@
 import type { DispatchHeader } from '#contracts/dispatch';
 import type { StreamPart } from '#contracts/inference';
+import type { StreamFraming } from '#contracts/vocabulary';
 import { FloError } from '#domain/errors';
 import { Inexpressible } from '#domain/inexpressible';
+import { createPassingReader, type PassedPiece } from '#providers/passing-reader';
 import type {
   AnswerFacts,
   ChatWire,
@@ -14,7 +16,7 @@ import type {
   Wire,
 } from '#providers/provider';
 import { wireFor } from '#providers/registry';
-import type { SseEvent } from '#providers/sse';
+import { createSseReader, type SseEvent } from '#providers/sse';
 import { surfaceOf } from '#surfaces/registry';
 import { holdsWrappedSeal } from '#surfaces/seal-text';
 import {
@@ -25,16 +27,17 @@ import {
   type EncodeContext,
   type TokenCountSurface,
 } from '#surfaces/surface';
-import { createStreamFrame } from './stream-frame.ts';
+import { createArrayFrame } from './array-frame.ts';
+import type { StreamPiece } from './stream-pieces.ts';
 
-/** What one event of the provider's stream becomes for the client. */
-export type TranslatedEvent = { text: string; content: boolean; end: boolean };
+/** What one event of the provider's stream, or several in a row, become for the client. */
+export type TranslatedPiece = { piece: StreamPiece; content: boolean; end: boolean };
 
 export type StreamTranslation = {
-  /** Throws `FloError` for an error event or an unreadable one. */
-  translate: (event: SseEvent) => TranslatedEvent;
+  /** A chunk, however the stream is cut. Throws `FloError` for an error event or an unreadable one. */
+  read: (chunk: Uint8Array) => Iterable<TranslatedPiece>;
   /** What the orderly end of the connection becomes. */
-  finish: () => TranslatedEvent;
+  finish: () => Iterable<TranslatedPiece>;
   facts: () => AnswerFacts;
 };
 
@@ -49,7 +52,7 @@ export type Translation = {
   openStream: () => StreamTranslation;
 };
 
-const NOTHING: DecodedEvent = { parts: [], content: false, hidden: false };
+const EVENT_BYTES_MAX = 4 * 1024 * 1024;
 
 const isEnd = (part: StreamPart): boolean => part.type === 'end';
 
@@ -61,19 +64,52 @@ const notStreamed = (): never => {
   });
 };
 
+/** Reads every event, and lets each become what `pieceOf` says. */
 const streamOf = (
   decoder: StreamDecoder,
-  textOf: (decoded: DecodedEvent, event: SseEvent | null) => string,
+  pieceOf: (decoded: DecodedEvent, event: SseEvent | null) => StreamPiece,
 ): StreamTranslation => {
-  const translated = (decoded: DecodedEvent, event: SseEvent | null): TranslatedEvent => ({
-    text: textOf(decoded, event),
+  const reader = createSseReader({ maxEventBytes: EVENT_BYTES_MAX });
+  const translated = (decoded: DecodedEvent, event: SseEvent | null): TranslatedPiece => ({
+    piece: pieceOf(decoded, event),
     content: decoded.content,
     end: decoded.parts.some(isEnd),
   });
   return {
-    translate: (event) => translated(decoder.decode(event), event),
-    finish: () => translated(decoder.finish?.() ?? NOTHING, null),
+    read: function* (chunk) {
+      for (const event of reader.read(chunk)) yield translated(decoder.decode(event), event);
+    },
+    finish: function* () {
+      for (const event of reader.finish()) yield translated(decoder.decode(event), event);
+      if (decoder.finish !== undefined) yield translated(decoder.finish(), null);
+    },
     facts: decoder.facts,
+  };
+};
+
+const visible = ({ bytes, content, hidden, end }: PassedPiece): TranslatedPiece => ({
+  piece: hidden ? '' : bytes,
+  content,
+  end,
+});
+
+/** The provider's events as they came; in one JSON array where the client asked for that. */
+const passingStream = (wire: ChatWire, usageInjected: boolean, framing: StreamFraming): StreamTranslation => {
+  if (framing === 'json_array') {
+    const frame = createArrayFrame();
+    return streamOf(wire.createStreamDecoder({ usageInjected }), ({ parts, hidden }, event) =>
+      frame.write(hidden ? null : event, parts.some(isEnd)),
+    );
+  }
+  const reader = createPassingReader(wire, { usageInjected, maxEventBytes: EVENT_BYTES_MAX });
+  return {
+    read: function* (chunk) {
+      for (const piece of reader.read(chunk)) yield visible(piece);
+    },
+    finish: function* () {
+      for (const piece of reader.finish()) yield visible(piece);
+    },
+    facts: reader.facts,
   };
 };
 
@@ -97,12 +133,7 @@ const passThrough = (
     translateAnswer: (answer) => ({ body: answer, facts: wire.readAnswer(answer) }),
     openStream: () => {
       if (wire.operation !== 'chat') return notStreamed();
-      const frame = createStreamFrame(header.streamFraming);
-      return streamOf(
-        wire.createStreamDecoder({ usageInjected }),
-        ({ parts, hidden }, event) =>
-          (event === null || hidden ? '' : frame.event(event)) + (parts.some(isEnd) ? frame.end() : ''),
-      );
+      return passingStream(wire, usageInjected, header.streamFraming);
     },
   };
 };

@@ -1,3 +1,5 @@
+import { StreamPieces, type StreamPiece } from '#runtime/stream-pieces';
+
 /** How long later deltas may wait for company: well under what a reader notices. */
 const COALESCE_MS = 10;
 /** Enough to be sent without waiting. */
@@ -11,8 +13,7 @@ const WINDOW_BYTES = 64 * 1024;
  */
 export class CoalescingWriter {
   readonly #send: (bytes: Uint8Array) => void;
-  #held: string[] = [];
-  #heldBytes = 0;
+  readonly #held = new StreamPieces();
   #sentBytes = 0;
   #takenBytes = 0;
   #timer: NodeJS.Timeout | null = null;
@@ -24,11 +25,10 @@ export class CoalescingWriter {
   }
 
   /** Resolves when the client has room; rejects with the signal's reason. */
-  async write(text: string, signal: AbortSignal): Promise<void> {
-    if (text === '' || this.#abandoned) return;
-    this.#held.push(text);
-    this.#heldBytes += text.length;
-    if (this.#sentBytes === 0 || this.#heldBytes >= COALESCE_BYTES) this.flush();
+  async write(piece: StreamPiece, signal: AbortSignal): Promise<void> {
+    if (piece.length === 0 || this.#abandoned) return;
+    this.#held.add(piece);
+    if (this.#sentBytes === 0 || this.#held.length >= COALESCE_BYTES) this.flush();
     else this.#timer ??= setTimeout(() => this.flush(), COALESCE_MS);
     if (this.#sentBytes - this.#takenBytes < WINDOW_BYTES) return;
     this.flush();
@@ -39,9 +39,7 @@ export class CoalescingWriter {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     if (this.#held.length === 0) return;
-    const bytes = Buffer.from(this.#held.join(''));
-    this.#held = [];
-    this.#heldBytes = 0;
+    const bytes = this.#held.take();
     this.#sentBytes += bytes.length;
     this.#send(bytes);
   }
@@ -63,7 +61,7 @@ export class CoalescingWriter {
   close(): void {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    this.#held = [];
+    this.#held.take();
   }
 
   #room(signal: AbortSignal): Promise<void> {

@@ -2,6 +2,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createUpstreamClient, type UpstreamClient } from '#http/upstream-client';
+import { createPassingReader } from '#providers/passing-reader';
 import { providerOf } from '#providers/registry';
 import { attemptEventOf } from '#test/support/attempt-events';
 import { RequestAbort } from './attempt-limits.ts';
@@ -48,14 +49,13 @@ const translationOf = (baseUrl: string, chargesAfterCancel: boolean): Translatio
     droppedParams: [],
     translateAnswer: (body) => ({ body, facts: wire.readAnswer(body) }),
     openStream: () => {
-      const decoder = wire.createStreamDecoder({ usageInjected: false });
+      const reader = createPassingReader(wire, { usageInjected: false, maxEventBytes: 1_000_000 });
       return {
-        translate: (sse) => {
-          const { parts, content } = decoder.decode(sse);
-          return { text: sse.text, content, end: parts.some(({ type }) => type === 'end') };
+        read: function* (bytesRead) {
+          for (const { bytes, content, end } of reader.read(bytesRead)) yield { piece: bytes, content, end };
         },
-        finish: () => ({ text: '', content: false, end: false }),
-        facts: decoder.facts,
+        finish: () => [],
+        facts: reader.facts,
       };
     },
   };

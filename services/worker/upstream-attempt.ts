@@ -8,22 +8,21 @@ import { FloError } from '#domain/errors';
 import type { Clock, ProviderCredential } from '#domain/ports';
 import type { UpstreamAnswer, UpstreamClient } from '#http/upstream-client';
 import type { AnswerFacts } from '#providers/provider';
-import { createSseReader, type SseEvent } from '#providers/sse';
 import { faultPoint } from '#runtime/fault-point';
+import { StreamPieces } from '#runtime/stream-pieces';
+import type { TranslatedPiece, Translation } from '#runtime/translation';
 import { abortError } from './attempt-limits.ts';
+import type { CoalescingWriter } from './coalescing-writer.ts';
 import { readUpTo } from './read-up-to.ts';
 import { ReadingLimit } from './reading-limit.ts';
-import type { CoalescingWriter } from './coalescing-writer.ts';
-import type { TranslatedEvent, Translation } from '#runtime/translation';
 
 const ANSWER_BYTES_MAX = 32 * 1024 * 1024;
 const ERROR_BYTES_MAX = 64 * 1024;
 /** What is read for nobody, where the provider charges for it anyway. */
 const DRAIN_MS_MAX = 30_000;
 const DRAIN_BYTES_MAX = 4 * 1024 * 1024;
-const EVENT_BYTES_MAX = 4 * 1024 * 1024;
 /** Events before the first content (a role, a ping) are held back so that the request can still move on. */
-const HELD_CHARACTERS_MAX = 1024 * 1024;
+const HELD_LENGTH_MAX = 1024 * 1024;
 
 const CONTENT_TYPES: Readonly<Record<StreamFraming, string>> = {
   sse: 'text/event-stream; charset=utf-8',
@@ -185,32 +184,29 @@ export class UpstreamAttempt {
     }
     const stream = translation.openStream();
     this.#facts = stream.facts;
-    const reader = createSseReader({ maxEventBytes: EVENT_BYTES_MAX });
-    let held = '';
+    const held = new StreamPieces();
     let ended = false;
 
-    const relay = async ({ text, content, end }: TranslatedEvent): Promise<void> => {
+    const relay = async ({ piece, content, end }: TranslatedPiece): Promise<void> => {
       ended ||= end;
       if (content && this.#firstTokenAtMs === null) this.#firstTokenAtMs = this.#input.clock.nowMs();
       if (this.#committed) {
         faultPoint('worker.streaming');
-        return writer.write(text, this.#controller.signal);
+        return writer.write(piece, this.#controller.signal);
       }
-      held += text;
-      if (held.length > HELD_CHARACTERS_MAX) throw malformed('it says nothing, at length');
+      held.add(piece);
+      if (held.length > HELD_LENGTH_MAX) throw malformed('it says nothing, at length');
       if (!content && !end) return;
       this.#commit(answer);
-      await writer.write(held, this.#controller.signal);
-      held = '';
+      await writer.write(held.take(), this.#controller.signal);
     };
-    const relayAll = async (events: SseEvent[]): Promise<void> => {
-      for (const event of events) await relay(stream.translate(event));
+    const relayAll = async (pieces: Iterable<TranslatedPiece>): Promise<void> => {
+      for (const piece of pieces) await relay(piece);
     };
 
     try {
-      for await (const chunk of this.#watched(answer.body)) await relayAll(reader.read(chunk));
-      await relayAll(reader.finish());
-      await relay(stream.finish());
+      for await (const chunk of this.#watched(answer.body)) await relayAll(stream.read(chunk));
+      await relayAll(stream.finish());
     } catch (error) {
       // What breaks after the provider's own end of the stream breaks nothing.
       if (!ended) throw error;

@@ -73,7 +73,7 @@ const splice = (bytes: Buffer, start: number, removed: number, added: Uint8Array
   Buffer.concat([bytes.subarray(0, start), added, bytes.subarray(start + removed)]);
 
 /** One change of the bytes. */
-const changeBytes = (random: Random, bytes: Buffer, corpus: readonly Buffer[]): Buffer => {
+export const changeBytes = (random: Random, bytes: Buffer, corpus: readonly Buffer[]): Buffer => {
   if (bytes.length === 0) return Buffer.from(random.pick(TOKENS));
   const at = random.below(bytes.length);
   const length = 1 + random.below(Math.min(64, bytes.length - at));
@@ -150,7 +150,7 @@ export const changeJson = (random: Random, text: string): string => {
 };
 
 /** A stream with the JSON of one of its events changed. */
-const changeEvent = (random: Random, bytes: Buffer): Buffer => {
+export const changeEvent = (random: Random, bytes: Buffer): Buffer => {
   const lines = bytes.toString().split('\n');
   const data = lines.flatMap((line, index) => (line.startsWith('data: {') ? [index] : []));
   if (data.length === 0) return bytes;

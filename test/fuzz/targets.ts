@@ -10,6 +10,7 @@ import { surfaceOf } from '#surfaces/registry';
 import { paramOf, type ChatSurface, type EncodeContext } from '#surfaces/surface';
 import { clientRequests, fixturesOf } from '#test/conformance/fixtures';
 import { cut, mutate } from './mutate.ts';
+import { comparePassing, repeatEvent } from './passing.ts';
 import type { Random } from './random.ts';
 
 /** One thing to try. Throws `FloError` for an input it refuses; whatever else it throws is a bug. */
@@ -129,7 +130,21 @@ const targetsOfWire = ({ name }: Named, wire: Wire, corpora: ReturnType<typeof r
         mutate(random, pick(random, 'streams'), { isStream: true, corpus: all.streams }),
       ),
   };
-  return [whole, streamed];
+  const passed: FuzzTarget = {
+    name: `${name}: streams of ${wire.surface}, passed on`,
+    tryOnce: (random) => {
+      const long = repeatEvent(random, pick(random, 'streams'));
+      const stream = random.chance(0.5)
+        ? long
+        : mutate(random, long, { isStream: true, corpus: all.streams });
+      comparePassing(wire, {
+        chunks: cut(random, stream),
+        usageInjected: random.chance(0.5),
+        isCut: random.chance(0.3),
+      });
+    },
+  };
+  return [whole, streamed, passed];
 };
 
 const HEADERS = [

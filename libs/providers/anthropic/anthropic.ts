@@ -9,7 +9,7 @@ import { createAnthropicModelList } from './models.ts';
 import { ANTHROPIC_RATE_LIMIT_HEADERS } from './rate-limits.ts';
 import { encodeAnthropicRequest } from './request.ts';
 import { decodeAnthropicResponse, readAnthropicAnswer } from './response.ts';
-import { createAnthropicStreamDecoder } from './stream.ts';
+import { ANTHROPIC_VARYING, createAnthropicStreamDecoder } from './stream.ts';
 
 const PATH = '/v1/messages';
 
@@ -32,6 +32,7 @@ export const messages: ChatWire = {
   decodeResponse: decodeAnthropicResponse,
   readAnswer: readAnthropicAnswer,
   createStreamDecoder: createAnthropicStreamDecoder,
+  varying: ANTHROPIC_VARYING,
 };
 
 /** Anthropic: https://docs.claude.com/en/api/overview */

@@ -4,7 +4,7 @@ import { createAnthropicStreamDecoder } from './stream.ts';
 
 const eventOf = (value: unknown) => {
   const data = typeof value === 'string' ? value : JSON.stringify(value);
-  return { event: null, data, text: `data: ${data}\n\n` };
+  return { data };
 };
 
 const START = {

@@ -1,11 +1,17 @@
 import type { FinishReason, StreamPart } from '#contracts/inference';
 import { FloError } from '#domain/errors';
+import type { VaryingMembers } from '../event-shape.ts';
 import { countOf, isObject, objectOf, parseObject, textOf, type JsonObject } from '../json-fields.ts';
 import type { DecodedEvent, StreamDecoder } from '../provider.ts';
 import { decodeCitation, redactedOf, signatureOf } from './blocks.ts';
 import { decodeAnthropicError } from './failure.ts';
 import { decodeStopReason } from './response.ts';
 import { mergeAnthropicUsage, readAnthropicUsage } from './usage.ts';
+
+export const ANTHROPIC_VARYING: VaryingMembers = {
+  texts: new Set(['text', 'thinking', 'partial_json']),
+  counts: new Set(),
+};
 
 /** A tool call that is being written: its place among the calls, and whether it has arguments yet. */
 type OpenCall = { index: number; hasArguments: boolean };

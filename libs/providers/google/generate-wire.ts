@@ -2,7 +2,7 @@ import type { ChatWire, UpstreamCall } from '../provider.ts';
 import { methodPath, namedInPath } from './model-path.ts';
 import { encodeGeminiRequest } from './request.ts';
 import { decodeGeminiResponse, readGeminiAnswer } from './response.ts';
-import { createGeminiStreamDecoder } from './stream.ts';
+import { createGeminiStreamDecoder, GEMINI_VARYING } from './stream.ts';
 
 const HEADERS = { 'content-type': 'application/json' };
 
@@ -26,4 +26,5 @@ export const generateContent: ChatWire = {
   decodeResponse: decodeGeminiResponse,
   readAnswer: readGeminiAnswer,
   createStreamDecoder: createGeminiStreamDecoder,
+  varying: GEMINI_VARYING,
 };

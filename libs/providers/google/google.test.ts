@@ -197,7 +197,7 @@ describe('a stream of the Gemini API', () => {
     const decoder = generateContent.createStreamDecoder({ usageInjected: false });
     const parts = answers.flatMap((answer) => {
       const data = JSON.stringify(answer);
-      return decoder.decode({ event: null, data, text: `data: ${data}\n\n` }).parts;
+      return decoder.decode({ data }).parts;
     });
     return { parts, decoder };
   };

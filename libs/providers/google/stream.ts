@@ -1,6 +1,7 @@
 import type { FinishReason, StreamPart } from '#contracts/inference';
 import { UNKNOWN_USAGE, type Usage } from '#contracts/usage';
 import { FloError } from '#domain/errors';
+import type { VaryingMembers } from '../event-shape.ts';
 import { isObject, parseObject, textOf, type JsonObject } from '../json-fields.ts';
 import type { AnswerFacts, DecodedEvent, StreamDecoder } from '../provider.ts';
 import {
@@ -16,6 +17,18 @@ import {
 } from './answer.ts';
 import { decodeGeminiError, hasFailed } from './failure.ts';
 import { readGeminiUsage } from './usage.ts';
+
+/** Each piece counts all tokens so far. */
+export const GEMINI_VARYING: VaryingMembers = {
+  texts: new Set(['text']),
+  counts: new Set([
+    'promptTokenCount',
+    'candidatesTokenCount',
+    'thoughtsTokenCount',
+    'totalTokenCount',
+    'tokenCount',
+  ]),
+};
 
 const CALLS_MAX = 1_000;
 const NOTHING: DecodedEvent = { parts: [], content: false, hidden: false };

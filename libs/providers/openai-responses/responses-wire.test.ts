@@ -204,7 +204,7 @@ const decode = (events: object[]) => {
   const decoder = responsesWire.createStreamDecoder({ usageInjected: false });
   const decoded = events.map((event) => {
     const data = JSON.stringify(event);
-    return decoder.decode({ event: null, data, text: data });
+    return decoder.decode({ data });
   });
   return { decoded, parts: decoded.flatMap(({ parts }) => parts), facts: decoder.facts() };
 };

@@ -2,7 +2,7 @@ import { replaceJsonMembers } from '../json-members.ts';
 import type { ChatWire, UpstreamCall } from '../provider.ts';
 import { encodeResponsesRequest } from './request.ts';
 import { decodeResponsesResponse, readResponsesAnswer } from './response.ts';
-import { createResponsesStreamDecoder } from './stream.ts';
+import { createResponsesStreamDecoder, RESPONSES_VARYING } from './stream.ts';
 
 /** The Responses API (https://platform.openai.com/docs/api-reference/responses); a stream tells its usage unasked. */
 export const createResponsesWire = (path = '/responses'): ChatWire => {
@@ -22,5 +22,6 @@ export const createResponsesWire = (path = '/responses'): ChatWire => {
     decodeResponse: decodeResponsesResponse,
     readAnswer: readResponsesAnswer,
     createStreamDecoder: createResponsesStreamDecoder,
+    varying: RESPONSES_VARYING,
   };
 };

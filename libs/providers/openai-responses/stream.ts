@@ -1,6 +1,7 @@
 import type { FinishReason, StreamPart } from '#contracts/inference';
 import { UNKNOWN_USAGE, type Usage } from '#contracts/usage';
 import { FloError } from '#domain/errors';
+import type { VaryingMembers } from '../event-shape.ts';
 import { countOf, objectOf, parseObject, textOf, type JsonObject } from '../json-fields.ts';
 import { decodeOpenaiError } from '../openai/failure.ts';
 import type { DecodedEvent, StreamDecoder } from '../provider.ts';
@@ -13,6 +14,11 @@ import {
   throwIfFailed,
 } from './response.ts';
 import { readResponsesUsage } from './usage.ts';
+
+export const RESPONSES_VARYING: VaryingMembers = {
+  texts: new Set(['delta', 'obfuscation']),
+  counts: new Set(['sequence_number']),
+};
 
 const CALLS_MAX = 1_000;
 const NOTHING: DecodedEvent = { parts: [], content: false, hidden: false };

@@ -4,7 +4,7 @@ import type { ChatWire, PassThroughInput, UpstreamCall } from '../provider.ts';
 import type { OpenaiDialect } from './dialect.ts';
 import { encodeOpenaiRequest } from './request.ts';
 import { decodeOpenaiResponse, readOpenaiAnswer } from './response.ts';
-import { createOpenaiStreamDecoder } from './stream.ts';
+import { createOpenaiStreamDecoder, OPENAI_VARYING } from './stream.ts';
 
 export const JSON_HEADERS = { 'content-type': 'application/json' };
 
@@ -65,5 +65,6 @@ export const createChatWire = (
     decodeResponse: decodeOpenaiResponse,
     readAnswer: readOpenaiAnswer,
     createStreamDecoder: createOpenaiStreamDecoder,
+    varying: OPENAI_VARYING,
   };
 };

@@ -4,7 +4,7 @@ import { createOpenaiStreamDecoder } from './stream.ts';
 
 const eventOf = (value: unknown) => {
   const data = typeof value === 'string' ? value : JSON.stringify(value);
-  return { event: null, data, text: `data: ${data}\n\n` };
+  return { data };
 };
 
 const chunk = (delta: object, rest: object = {}, finishReason: string | null = null) => ({

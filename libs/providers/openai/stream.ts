@@ -1,6 +1,7 @@
 import type { FinishReason, StreamPart } from '#contracts/inference';
 import { UNKNOWN_USAGE, type Usage } from '#contracts/usage';
 import { FloError } from '#domain/errors';
+import type { VaryingMembers } from '../event-shape.ts';
 import { countOf, isObject, listOf, objectOf, parseObject, textOf, type JsonObject } from '../json-fields.ts';
 import type { DecodedEvent, StreamDecoder } from '../provider.ts';
 import { readCitations, readLogprobs, readReasoning, readText } from './answer-parts.ts';
@@ -10,6 +11,12 @@ import { readOpenaiUsage } from './usage.ts';
 
 const DONE = '[DONE]';
 const CALLS_MAX = 1_000;
+
+/** `created` is a clock at some servers; `obfuscation` hides how long a text is. */
+export const OPENAI_VARYING: VaryingMembers = {
+  texts: new Set(['content', 'reasoning_content', 'reasoning', 'arguments', 'obfuscation']),
+  counts: new Set(['created']),
+};
 
 /** Most deltas are a piece of text and nothing else: what is not there is not looked for. */
 const mayReason = (delta: JsonObject): boolean =>
