@@ -1,4 +1,4 @@
-import { jetstream, JetStreamApiError } from '@nats-io/jetstream';
+import { jetstream } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { ZodError } from 'zod';
 import { dispatchHeader, type Dispatch } from '#contracts/dispatch';
@@ -8,6 +8,7 @@ import { FloError } from '#domain/errors';
 import { bury, type Verdict } from './dead-letter-box.ts';
 import { decodeEnvelope, encodeEnvelope, EnvelopeError } from './envelope.ts';
 import { outboxOf } from './outbox.ts';
+import { openStreamPublish, StreamRefusal } from './stream-publish.ts';
 
 const PUBLISH_TIMEOUT_MS = 2_000;
 const PUBLISH_TRIES = 3;
@@ -22,11 +23,10 @@ export type DispatchPublisher = {
   publish: (dispatch: Dispatch) => Promise<void>;
 };
 
-const isFull = (error: unknown): boolean => error instanceof JetStreamApiError && FULL_CODES.has(error.code);
+const isFull = (error: unknown): boolean => error instanceof StreamRefusal && FULL_CODES.has(error.code);
 
 export const createDispatchPublisher = (connection: NatsConnection): DispatchPublisher => {
-  const client = jetstream(connection);
-  const outbox = outboxOf(connection);
+  const publish = openStreamPublish(connection);
   return {
     publish: async ({ header, body }) => {
       const step = header.plan.steps[header.step];
@@ -36,12 +36,10 @@ export const createDispatchPublisher = (connection: NatsConnection): DispatchPub
       const message = encodeEnvelope(header, header.payload === undefined ? body : undefined);
       for (let tries = 1; ; tries += 1) {
         try {
-          await outbox.request(() =>
-            client.publish(subject, message, {
-              msgID: `${requestId}.${header.step}.${header.firstAttempt}`,
-              timeout: PUBLISH_TIMEOUT_MS,
-            }),
-          );
+          await publish(subject, message, {
+            messageId: `${requestId}.${header.step}.${header.firstAttempt}`,
+            timeoutMs: PUBLISH_TIMEOUT_MS,
+          });
           return;
         } catch (error) {
           if (isFull(error)) {

@@ -1,4 +1,5 @@
-import { errors, type Msg, type NatsConnection } from '@nats-io/transport-node';
+import type { Msg, NatsConnection } from '@nats-io/transport-node';
+import { z } from 'zod';
 import {
   limiterAsk,
   limiterNotice,
@@ -20,9 +21,42 @@ import { LiveWorkers } from '#domain/live-workers';
 import type { Clock } from '#domain/ports';
 import { watchConnection } from './connection.ts';
 import { outboxOf } from './outbox.ts';
+import { replyInboxOf } from './reply-inbox.ts';
 
 const PRESENCE_INTERVAL_MS = 500;
 const ASK_TIMEOUT_MS = 1_000;
+/** What one process asks one owner, or an owner tells one process, in one turn of the event loop. */
+const TOGETHER_MAX = 256;
+
+const asks = z.array(limiterAsk).max(TOGETHER_MAX);
+const replies = z.array(limiterReply).max(TOGETHER_MAX);
+const notices = z.array(limiterNotice).max(TOGETHER_MAX);
+
+/** Gathers what is for the same receiver, and hands it on in groups before the outbox's turn. */
+const gather = <Item>(
+  handOn: (receiver: string, items: Item[]) => void,
+): ((receiver: string, item: Item) => void) => {
+  const waiting = new Map<string, Item[]>();
+  const flush = (): void => {
+    const groups = [...waiting];
+    waiting.clear();
+    for (const [receiver, items] of groups) {
+      for (let start = 0; start < items.length; start += TOGETHER_MAX) {
+        handOn(receiver, items.slice(start, start + TOGETHER_MAX));
+      }
+    }
+  };
+  return (receiver, item) => {
+    const known = waiting.get(receiver);
+    if (known !== undefined) {
+      known.push(item);
+      return;
+    }
+    // After all that is ready to run now has run.
+    if (waiting.size === 0) process.nextTick(flush);
+    waiting.set(receiver, [item]);
+  };
+};
 
 const hear = (
   connection: NatsConnection,
@@ -101,7 +135,7 @@ export const openLimiterOwnerLine = (
       connection,
       subjects.ask,
       (message) => {
-        const reply = JSON.stringify(handlers.onAsk(limiterAsk.parse(message.json())));
+        const reply = JSON.stringify(asks.parse(message.json()).map(handlers.onAsk));
         outbox.send(() => message.respond(reply));
       },
       onUnreadable,
@@ -116,11 +150,12 @@ export const openLimiterOwnerLine = (
   ];
   tell(false);
   const timer = setInterval(() => tell(false), PRESENCE_INTERVAL_MS);
+  const notify = gather<LimiterNotice>((clientId, together) => {
+    const message = JSON.stringify(together);
+    outbox.send(() => connection.publish(limiterNoticeSubject(clientId), message));
+  });
   return {
-    notify: (clientId, notice) => {
-      const message = JSON.stringify(notice);
-      outbox.send(() => connection.publish(limiterNoticeSubject(clientId), message));
-    },
+    notify,
     leave: async () => {
       clearInterval(timer);
       tell(true);
@@ -146,22 +181,23 @@ export const openLimiterClientLine = (
   const subscription = hear(
     connection,
     limiterNoticeSubject(clientId),
-    (message) => handlers.onNotice(limiterNotice.parse(message.json())),
+    (message) => notices.parse(message.json()).forEach(handlers.onNotice),
     handlers.onUnreadable,
   );
+  const inbox = replyInboxOf(connection);
+  type Asking = { ask: LimiterAsk; tell: (reply: LimiterReply | null) => void };
+  const send = async (workerId: string, together: Asking[]): Promise<void> => {
+    const payload = JSON.stringify(together.map(({ ask }) => ask));
+    const subject = limiterOwnerSubjects(workerId).ask;
+    const told = await inbox
+      .request(subject, payload, { timeoutMs: ASK_TIMEOUT_MS })
+      .then((message) => replies.parse(message.json()))
+      .catch(() => []);
+    for (const [index, { tell }] of together.entries()) tell(told[index] ?? null);
+  };
+  const ask = gather<Asking>((workerId, together) => void send(workerId, together));
   return {
-    ask: async (workerId, ask) => {
-      const payload = JSON.stringify(ask);
-      try {
-        const message = await outbox.request(() =>
-          connection.request(limiterOwnerSubjects(workerId).ask, payload, { timeout: ASK_TIMEOUT_MS }),
-        );
-        return limiterReply.parse(message.json());
-      } catch (error) {
-        if (error instanceof errors.InvalidArgumentError) throw error;
-        return null;
-      }
-    },
+    ask: (workerId, asked) => new Promise((tell) => ask(workerId, { ask: asked, tell })),
     report: (workerId, report) => {
       const message = JSON.stringify(report);
       outbox.send(() => connection.publish(limiterOwnerSubjects(workerId).report, message));

@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { jetstream } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { Logger } from '#domain/ports';
-import { outboxOf } from './outbox.ts';
+import { openStreamPublish } from './stream-publish.ts';
 
 const PUBLISH_TIMEOUT_MS = 2_000;
 const BACK_OFF_MAX_MS = 5_000;
@@ -31,15 +30,13 @@ export const createStoredPublisher = (
   logger: Logger,
   what: string,
 ): StoredPublisher => {
-  const client = jetstream(connection);
-  const outbox = outboxOf(connection);
+  const publish = openStreamPublish(connection);
   const pending = new Set<Promise<void>>();
 
   const publishUntilStored = async ({ subject, message, messageId, details }: StoredMessage) => {
-    const options = { msgID: messageId, timeout: PUBLISH_TIMEOUT_MS };
     for (let tries = 1; ; tries += 1) {
       try {
-        await outbox.request(() => client.publish(subject, message, options));
+        await publish(subject, message, { messageId, timeoutMs: PUBLISH_TIMEOUT_MS });
         return;
       } catch (error) {
         if (connection.isClosed()) {

@@ -1,4 +1,4 @@
-import { errors, type NatsConnection } from '@nats-io/transport-node';
+import type { NatsConnection } from '@nats-io/transport-node';
 import {
   attemptControl,
   grantReply,
@@ -13,6 +13,7 @@ import {
 import { ingressSubjects, workerControlSubject } from '#contracts/subjects';
 import { encodeEnvelope } from './envelope.ts';
 import { outboxOf } from './outbox.ts';
+import { NoReplyError, replyInboxOf } from './reply-inbox.ts';
 
 const GRANT_TIMEOUT_MS = 1_000;
 const GRANT_TRIES = 3;
@@ -29,12 +30,8 @@ export type WorkerLine = {
   close: () => Promise<void>;
 };
 
-const noReply = (error: unknown): NoReply => {
-  const gone =
-    error instanceof errors.NoRespondersError ||
-    (error instanceof errors.RequestError && error.isNoResponders());
-  return gone ? 'gone' : 'silent';
-};
+const noReply = (error: unknown): NoReply =>
+  error instanceof NoReplyError && error.kind === 'gone' ? 'gone' : 'silent';
 
 /** The worker's end of the attempt line (`libs/contracts/attempt-line.ts`). */
 export const openWorkerLine = (
@@ -44,6 +41,7 @@ export const openWorkerLine = (
   onUnreadable: (subject: string) => void,
 ): WorkerLine => {
   const outbox = outboxOf(connection);
+  const inbox = replyInboxOf(connection);
   const controls = connection.subscribe(workerControlSubject(workerId), {
     callback: (error, message) => {
       if (error !== null) return;
@@ -59,9 +57,9 @@ export const openWorkerLine = (
       const payload = JSON.stringify(request);
       for (let tries = 1; ; tries += 1) {
         try {
-          const message = await outbox.request(() =>
-            connection.request(ingressSubjects(ingressId).grant, payload, { timeout: GRANT_TIMEOUT_MS }),
-          );
+          const message = await inbox.request(ingressSubjects(ingressId).grant, payload, {
+            timeoutMs: GRANT_TIMEOUT_MS,
+          });
           return grantReply.parse(message.json());
         } catch (error) {
           const reason = noReply(error);
@@ -75,8 +73,8 @@ export const openWorkerLine = (
     },
     beat: async (ingressId, beat) => {
       try {
-        const message = await connection.request(ingressSubjects(ingressId).heartbeat, JSON.stringify(beat), {
-          timeout: HEARTBEAT_TIMEOUT_MS,
+        const message = await inbox.request(ingressSubjects(ingressId).heartbeat, JSON.stringify(beat), {
+          timeoutMs: HEARTBEAT_TIMEOUT_MS,
         });
         return heartbeatReply.parse(message.json());
       } catch (error) {

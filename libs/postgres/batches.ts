@@ -57,7 +57,6 @@ export const createBatchStore = (database: Database) => {
 
   const countLines = async (id: BatchId): Promise<LineCounts> => {
     const { rows } = await pool.query<{ state: WorkState; count: string }>({
-      name: 'count_batch_lines',
       text: 'select state, count(*) from work_item where batch_id = $1 group by state',
       values: [id],
     });
@@ -242,17 +241,29 @@ export const createBatchStore = (database: Database) => {
       ]);
     },
 
-    /** Ended lines in the order of the input, after one of them. */
-    endedLines: async (id: BatchId, kind: LineKind, after: number, limit: number): Promise<EndedLine[]> => {
-      const { rows } = await pool.query<EndedLineRow>({
-        name: `batch_lines_${kind}`,
-        text: `select item.line_number, item.custom_id, item.id, item.surface, item.state, item.answer,
+    /** The number of the last line; 0 before the lines were taken on. */
+    lastLine: async (id: BatchId): Promise<number> => {
+      const { rows } = await pool.query<{ last: number | null }>(
+        'select max(line_number) as last from work_item where batch_id = $1',
+        [id],
+      );
+      return rows[0]?.last ?? 0;
+    },
+
+    /**
+     * The ended ones of the lines after one and up to another, in the order of the input. By a range of
+     * numbers, and not by a count: whatever the planner believes of the table, it reads no more than these.
+     */
+    endedLines: async (id: BatchId, kind: LineKind, after: number, upTo: number): Promise<EndedLine[]> => {
+      const { rows } = await pool.query<EndedLineRow>(
+        `select item.line_number, item.custom_id, item.id, item.surface, item.state, item.answer,
             item.error, kept.data_key_version, kept.sealed
           from work_item as item left join work_answer as kept on kept.work_item_id = item.id
-          where item.batch_id = $1 and item.line_number > $2 and ${LINES_OF_KIND[kind]}
-          order by item.line_number limit $3`,
-        values: [id, after, limit],
-      });
+          where item.batch_id = $1 and item.line_number > $2 and item.line_number <= $3
+            and ${LINES_OF_KIND[kind]}
+          order by item.line_number`,
+        [id, after, upTo],
+      );
       return rows.map(decodeEndedLine);
     },
 

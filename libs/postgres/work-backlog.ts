@@ -94,13 +94,16 @@ export const createWorkBacklog = ({ pool }: Database) => ({
       created_at: Date;
       deadline_at: Date;
       options: unknown;
-    }>({
-      name: 'work_load',
-      text: `select item.*, request.options
+    }>(
+      // By the ids alone, as in `work-claims.ts`.
+      `select item.id, item.tenant_id, item.api_key_id, item.lane, item.surface, item.requested_model,
+          item.attempts, item.rounds, item.estimated_input_tokens, item.estimated_output_tokens,
+          item.created_at, item.deadline_at, request.options
         from work_item as item join work_request as request on request.work_item_id = item.id
-        where item.id = any($1::text[]) and item.state = 'queued' and not item.cancel_requested`,
-      values: [ids],
-    });
+        where item.id = any($1::text[]) and item.ended_at is null and item.worker_id is null
+          and not item.cancel_requested`,
+      [ids],
+    );
     return rows.map((row) => ({
       id: row.id as WorkItemId,
       tenantId: row.tenant_id as TenantId,
@@ -120,11 +123,10 @@ export const createWorkBacklog = ({ pool }: Database) => ({
 
   /** Where these stand. */
   standing: async (ids: readonly WorkItemId[]): Promise<Map<WorkItemId, Standing>> => {
-    const { rows } = await pool.query<Standing & { id: string }>({
-      name: 'work_standing',
-      text: 'select id, state, attempts, rounds from work_item where id = any($1::text[])',
-      values: [ids],
-    });
+    const { rows } = await pool.query<Standing & { id: string }>(
+      'select id, state, attempts, rounds from work_item where id = any($1::text[])',
+      [ids],
+    );
     return new Map(rows.map(({ id, ...standing }) => [id as WorkItemId, standing]));
   },
 });

@@ -5,6 +5,10 @@ import type { Database } from './database.ts';
 /**
  * The compare-and-set: attempt n is won while n − 1 are recorded. Asked again by the same attempt id it is
  * won again, since an answer may have been lost on its way.
+ *
+ * Rows are found by their ids alone. The other conditions are worded so that no index serves them: just after
+ * a batch was taken on the planner takes the open items for a few, and would read all of them for each claim.
+ * For the same reason it is planned anew each time.
  */
 const CLAIM = `
   with asked as (
@@ -15,9 +19,9 @@ const CLAIM = `
       not_before = null, started_at = coalesce(item.started_at, now())
     from asked
     where item.id = asked.id
-      and item.state in ('queued', 'in_progress')
+      and item.ended_at is null
       and not item.cancel_requested
-      and item.deadline_at > now()
+      and item.deadline_at - now() > interval '0'
       and (item.attempts = asked.attempt - 1
         or (item.attempts = asked.attempt and item.worker_id = $1
           and item.claim ->> 'attemptId' = asked.claim ->> 'attemptId'))
@@ -29,7 +33,6 @@ const CLAIM = `
 export const createWorkClaims = ({ pool }: Database): WorkClaims => ({
   claim: async (workerId, asked) => {
     const { rows } = await pool.query<{ id: string; data_key_version: number; sealed: Buffer }>({
-      name: 'claim_work_items',
       text: CLAIM,
       values: [
         workerId,

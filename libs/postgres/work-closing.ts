@@ -12,11 +12,7 @@ type EndedRow = { id: string; tenant_id: string; batch_id: string | null };
 export const closeItems = async (client: PoolClient, rows: readonly EndedRow[]): Promise<EndedItem[]> => {
   if (rows.length === 0) return [];
   const ids = rows.map(({ id }) => id);
-  await client.query({
-    name: 'drop_work_requests',
-    text: 'delete from work_request where work_item_id = any($1::text[])',
-    values: [ids],
-  });
+  await client.query('delete from work_request where work_item_id = any($1::text[])', [ids]);
   const jobs = rows.filter((row) => row.batch_id === null).map(({ id }) => id);
   if (jobs.length > 0) {
     const { rows: told } = await client.query<{

@@ -11,6 +11,7 @@ import { closeItems } from './work-closing.ts';
 /**
  * An answer ends its item whichever attempt it is from, as long as nothing else has. An error only counts
  * while its attempt is the current one: of a worker that was given up for lost, a later attempt may be under way.
+ * As with claims, only the ids may choose the index.
  */
 const RECORD = `
   update work_item as item
@@ -22,7 +23,7 @@ const RECORD = `
     answer = result.answer, error = result.error
   from unnest($1::text[], $2::integer[], $3::text[], $4::timestamptz[], $5::jsonb[], $6::jsonb[])
     as result (id, attempts, state, not_before, answer, error)
-  where item.id = result.id and item.state in ('queued', 'in_progress')
+  where item.id = result.id and item.ended_at is null
     and (result.state = 'completed' or (item.state = 'in_progress' and item.attempts = result.attempts))
   returning item.id, item.tenant_id, item.batch_id, item.state`;
 
@@ -72,7 +73,6 @@ export const createWorkResults = (database: Database) => ({
         batch_id: string | null;
         state: string;
       }>({
-        name: 'record_work_results',
         text: RECORD,
         values: [
           verdicts.map(({ header }) => header.workItemId),

@@ -100,8 +100,9 @@ export async function* readEndedLines(
   kind: LineKind,
   encode: (opened: OpenedLine) => unknown,
 ): AsyncGenerator<Buffer> {
-  for (let after = 0; ;) {
-    const lines = await deps.batches.endedLines(batch.id, kind, after, LINES_AT_ONCE);
+  const last = await deps.batches.lastLine(batch.id);
+  for (let after = 0; after < last; after += LINES_AT_ONCE) {
+    const lines = await deps.batches.endedLines(batch.id, kind, after, after + LINES_AT_ONCE);
     let text = '';
     for (const line of lines) {
       let body: unknown = null;
@@ -112,8 +113,5 @@ export async function* readEndedLines(
       text += `${JSON.stringify(encode({ line, requestId: requestIdOf(line.id), body }))}\n`;
     }
     if (text !== '') yield Buffer.from(text);
-    const last = lines.at(-1);
-    if (last === undefined || lines.length < LINES_AT_ONCE) return;
-    after = last.number;
   }
 }

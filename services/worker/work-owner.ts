@@ -122,6 +122,7 @@ class WorkOwner {
 
   async close(reason: unknown): Promise<void> {
     await this.#answering;
+    if (this.#isOver) return;
     const error = reason instanceof FloError ? reason : null;
     this.fail(error ?? new FloError('internal', 'flo2 failed.', { cause: reason }), null);
   }

@@ -26,10 +26,11 @@ const lineOf = (index: number): string =>
     body: { model: 'gpt-4o-mini', messages: [{ role: 'user', content: 'Answer as shortly as you can.' }] },
   })}\n`;
 
-/** Uploads a file of so many lines, runs it as a batch, and waits for its end. */
-export const runBatch = async (target: Target, lines: number): Promise<BatchFigures> => {
+type Ask = (method: string, path: string, body?: FormData | object) => Promise<unknown>;
+
+const asking = (target: Target): Ask => {
   const { authorization = '' } = target.headers;
-  const ask = async (method: string, path: string, body?: FormData | object): Promise<unknown> => {
+  return async (method, path, body) => {
     const isForm = body instanceof FormData;
     const answer = await fetch(`${target.origin}${path}`, {
       method,
@@ -40,12 +41,15 @@ export const runBatch = async (target: Target, lines: number): Promise<BatchFigu
     if (!answer.ok) throw new Error(`${method} ${path} was answered ${answer.status}: ${text}`);
     return JSON.parse(text);
   };
+};
 
+/** Uploads a file of so many lines and has it carried out. Resolves to the batch's id once it is taken on. */
+export const submitBatch = async (target: Target, lines: number): Promise<string> => {
+  const ask = asking(target);
   const form = new FormData();
   form.append('purpose', 'batch');
   form.append('file', new Blob(Array.from({ length: lines }, (_, index) => lineOf(index))), 'lines.jsonl');
   const file = created.parse(await ask('POST', '/v1/files', form));
-  const startedAtMs = performance.now();
   const batch = created.parse(
     await ask('POST', '/v1/batches', {
       input_file_id: file.id,
@@ -53,10 +57,18 @@ export const runBatch = async (target: Target, lines: number): Promise<BatchFigu
       completion_window: '24h',
     }),
   );
+  return batch.id;
+};
+
+/** Runs a batch of so many lines, and waits for its end. */
+export const runBatch = async (target: Target, lines: number): Promise<BatchFigures> => {
+  const ask = asking(target);
+  const id = await submitBatch(target, lines);
+  const startedAtMs = performance.now();
   let firstAtMs: number | null = null;
   let firstCount = 0;
   for (;;) {
-    const now = batchState.parse(await ask('GET', `/v1/batches/${batch.id}`));
+    const now = batchState.parse(await ask('GET', `/v1/batches/${id}`));
     const { completed, failed } = now.request_counts;
     const ended = completed + failed;
     if (firstAtMs === null && ended > 0) {

@@ -16,7 +16,13 @@ import { createTenant } from '#test/support/tenant';
 import type { StreamServer } from './decoding.ts';
 import type { Target } from './load.ts';
 
-export type Running = { target: Target; versions: string[]; stop: () => Promise<void> };
+export type Running = {
+  target: Target;
+  versions: string[];
+  /** The processes it consists of, by what they do. */
+  pids: Readonly<Record<string, number>>;
+  stop: () => Promise<void>;
+};
 
 const directory = fileURLToPath(new URL('.', import.meta.url));
 const rivalDirectory = join(directory, 'rival');
@@ -32,11 +38,11 @@ const runProgram = (program: string, args: string[], cwd: string) => {
     child.kill('SIGKILL');
     await exited;
   };
-  return { child, exited, stop };
+  return { child, pid: child.pid ?? 0, exited, stop };
 };
 
 export const startMockProvider = async (): Promise<Running> => {
-  const { child, stop } = runProgram(process.execPath, ['mock-provider.ts'], directory);
+  const { child, pid, stop } = runProgram(process.execPath, ['mock-provider.ts'], directory);
   const line = await new Promise<string>((resolve) => {
     child.stdout.setEncoding('utf8').once('data', (text: string) => resolve(text));
   });
@@ -47,7 +53,7 @@ export const startMockProvider = async (): Promise<Running> => {
     path: '/v1/chat/completions',
     headers: { ...JSON_HEADERS, authorization: 'Bearer sk-bench' },
   };
-  return { target, versions: [`node ${process.version}`], stop };
+  return { target, versions: [`node ${process.version}`], pids: { mock: pid }, stop };
 };
 
 /** Streams answers for what decoding them costs. */
@@ -80,6 +86,7 @@ export type Servers = {
   adminKey: string;
   postgresUrl: string;
   natsUrl: string;
+  pids: Readonly<Record<'postgres' | 'nats', number>>;
   stop: () => Promise<void>;
 };
 
@@ -104,6 +111,7 @@ export const startServers = async (): Promise<Servers> => {
     adminKey,
     postgresUrl: postgres.url,
     natsUrl: nats.url,
+    pids: { postgres: postgres.pid, nats: nats.pid },
     stop: async () => {
       await nats.stop();
       await postgres.stop();
@@ -131,6 +139,10 @@ export const startFlo2 = async (providerUrl: string): Promise<Running> => {
       headers: { ...JSON_HEADERS, authorization: `Bearer ${apiKey}` },
     },
     versions: await serverVersions(servers.postgresUrl, servers.natsUrl),
+    pids: {
+      ...Object.fromEntries(roles.map((role, index) => [role, processes[index]?.pid ?? 0])),
+      ...servers.pids,
+    },
     stop: async () => {
       for (const launched of processes.toReversed()) {
         launched.kill('SIGTERM');
@@ -163,7 +175,7 @@ export const startRival = async (providerUrl: string): Promise<Running> => {
   const { version } = JSON.parse(await readFile(manifest, 'utf8')) as { version: string };
   const port = await findFreePort();
   const program = join(rivalDirectory, 'node_modules', RIVAL, 'build', 'start-server.js');
-  const { child, stop } = runProgram(
+  const { child, pid, stop } = runProgram(
     process.execPath,
     [program, `--port=${port}`, '--headless'],
     rivalDirectory,
@@ -192,6 +204,7 @@ export const startRival = async (providerUrl: string): Promise<Running> => {
       },
     },
     versions: [`${RIVAL} ${version}`],
+    pids: { rival: pid },
     stop,
   };
 };

@@ -1,24 +1,24 @@
 /**
  * `npm run bench`: loads a mock provider, flo2 and Portkey's gateway in turn, in one run on one machine, and
  * prints what they did as ratios, what flo2 does under ten times its load, and what decoding a stream costs beyond
- * passing it on. `--seconds N` is how long each is loaded at each number of connections; `--only decoding` or
- * `--only overload` does that part alone, and `--only limits` a part of three minutes that is not done otherwise.
+ * passing it on. `--seconds N` is how long each is loaded at each number of connections; `--only decoding`, `--only batches`
+ * or `--only overload` does that part alone, and `--only limits` a part of three minutes that is not done otherwise.
  */
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { runBatch } from './batch-lines.ts';
+import { showBatch, showBatchAtLimit, showBatchesAlone } from './batches.ts';
 import { measureDecoding } from './decoding.ts';
 import { startFlo2, startMockProvider, startRival, startStreamServer, type Running } from './gateways.ts';
 import { measureLimits } from './limits.ts';
 import { load, type Figures } from './load.ts';
 import { overload } from './overload.ts';
 import { measurePace, PACED_PROMPT, WORD_INTERVAL_MS, type Pace } from './pace.ts';
+import { fixed, printTable } from './table.ts';
 
 const CONNECTIONS = [1, 16, 64, 256];
 const WARM_UP_MS = 3_000;
 const WARM_UP_CONNECTIONS = 16;
 const SECONDS_DEFAULT = '5';
-const BATCH_LINES = 20_000;
 /** Where flo2 does most. */
 const PEAK_CONNECTIONS = 256;
 const GOODPUT_TARGET = 0.9;
@@ -33,19 +33,6 @@ const request = (stream: boolean, prompt = 'Answer as shortly as you can.'): str
     ],
     ...(stream && { stream: true, stream_options: { include_usage: true } }),
   });
-
-const fixed = (value: number, digits: number): string => value.toFixed(digits);
-
-const printTable = (header: string[], rows: string[][]): void => {
-  const widths = header.map((title, column) =>
-    Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
-  );
-  const line = (cells: string[]): string =>
-    `| ${cells.map((cell, column) => cell.padStart(widths[column] ?? 0)).join(' | ')} |`;
-  console.log(line(header));
-  console.log(`| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`);
-  for (const row of rows) console.log(line(row));
-};
 
 const figuresRow = (connections: number, mock: Figures, flo2: Figures, rival: Figures): string[] => [
   String(connections),
@@ -151,15 +138,6 @@ const showStreams = async (running: Running[], durationMs: number, firstTokenMs:
         addedMs <= COALESCING_MS ? 'yes' : 'no',
       ],
     ],
-  );
-};
-
-const measureBatch = async ({ target }: Running): Promise<void> => {
-  const { lines, failed, validationMs, linesPerSecond } = await runBatch(target, BATCH_LINES);
-  console.log('\nA batch, with an instant mock');
-  printTable(
-    ['lines', 'failed', 'read and taken on, s', 'lines/s', 'target'],
-    [[String(lines), String(failed), fixed(validationMs / 1_000, 1), fixed(linesPerSecond, 0), '2000']],
   );
 };
 
@@ -275,7 +253,7 @@ const showGateways = async (seconds: number): Promise<void> => {
     await measure(running, seconds * 1_000);
     const [, flo2] = running;
     if (flo2 !== undefined) {
-      await measureBatch(flo2);
+      await showBatch(flo2, mock);
       await showOverload(flo2, seconds * 1_000);
     }
   } finally {
@@ -294,10 +272,14 @@ if (!(seconds > 0)) throw new Error('--seconds must be a positive number');
 switch (values.only) {
   case undefined:
     await showGateways(seconds);
+    await showBatchAtLimit();
     await showDecoding();
     break;
   case 'decoding':
     await showDecoding();
+    break;
+  case 'batches':
+    await showBatchesAlone();
     break;
   case 'overload':
     await showOverloadAlone(seconds);
@@ -306,5 +288,5 @@ switch (values.only) {
     await showLimits();
     break;
   default:
-    throw new Error('--only knows "decoding", "overload" and "limits"');
+    throw new Error('--only knows "batches", "decoding", "overload" and "limits"');
 }

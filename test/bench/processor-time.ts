@@ -15,23 +15,24 @@ const look = async (pid: number): Promise<Seen | null> => {
 };
 
 /**
- * Processor time so far of this process and all that it has started, their own included, milliseconds. Unlike the
- * clock it is the same whatever else the machine does. 0 where the system does not tell.
+ * Processor time so far of a process, this one where none is named, and all that it has started, their own
+ * included, milliseconds. Unlike the clock it is the same whatever else the machine does. 0 where the system does
+ * not tell.
  */
-export const processorMs = async (): Promise<number> => {
+export const processorMs = async (root = process.pid): Promise<number> => {
   const names = await readdir('/proc').catch(() => []);
   const all = new Map<number, Seen>();
   for (const name of names) {
     const seen = /^\d+$/.test(name) ? await look(Number(name)) : null;
     if (seen !== null) all.set(Number(name), seen);
   }
-  const isOurs = (pid: number): boolean => {
+  const isOfIt = (pid: number): boolean => {
     for (let at: number | undefined = pid; at !== undefined && at > 1; at = all.get(at)?.parent) {
-      if (at === process.pid) return true;
+      if (at === root) return true;
     }
     return false;
   };
   let ticks = 0;
-  for (const [pid, seen] of all) if (isOurs(pid)) ticks += seen.ticks;
+  for (const [pid, seen] of all) if (isOfIt(pid)) ticks += seen.ticks;
   return ticks * TICK_MS;
 };
