@@ -73,3 +73,17 @@ export const dispatchHeader = z.object({
 export type DispatchHeader = z.infer<typeof dispatchHeader>;
 
 export type Dispatch = { header: DispatchHeader; body: Uint8Array };
+
+/** Dispatches of lanes without a client's connection may travel together, those of one subject in one message. */
+export const DISPATCHES_TOGETHER_MAX = 8;
+
+/**
+ * The header of a message as it travels: a dispatch's own fields, and of `others` the fields that differ from
+ * them. Each is a `dispatchHeader` once those are put over it.
+ */
+export const travellingHeader = z.looseObject({
+  others: z
+    .array(z.record(z.string(), z.unknown()))
+    .max(DISPATCHES_TOGETHER_MAX - 1)
+    .default([]),
+});

@@ -29,4 +29,13 @@ export const workResultHeader = z.object({
   ]),
 });
 export type WorkResultHeader = z.infer<typeof workResultHeader>;
+
+/** Results of one tenant travel together; a message of `RES` holds so many, their bodies one behind the other. */
+export const RESULTS_TOGETHER_MAX = 32;
+export const workResultsHeader = z.object({
+  results: z
+    .array(z.object({ header: workResultHeader, bytes: z.int().nonnegative() }))
+    .min(1)
+    .max(RESULTS_TOGETHER_MAX),
+});
 export type WorkResult = { header: WorkResultHeader; body: Uint8Array };

@@ -57,9 +57,10 @@ export type PayloadSeal = {
   open: (place: PayloadPlace, sealed: SealedBytes) => Promise<Buffer>;
 };
 
-export type ReceivedResult = {
-  result: WorkResult;
-  /** May be lost on its way: the result comes again then. */
+/** What one message brought. */
+export type ReceivedResults = {
+  results: WorkResult[];
+  /** May be lost on its way: the results come again then. */
   ack: () => void;
   retryLater: () => void;
 };

@@ -1,16 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
+import type { TenantId } from '#contracts/ids';
 import { INLINE_BYTES_MAX, RESULT_CONSUMER, RESULT_STREAM, workResultSubject } from '#contracts/subjects';
-import { workResultHeader, type WorkResult } from '#contracts/work-result';
+import { RESULTS_TOGETHER_MAX, workResultsHeader, type WorkResult } from '#contracts/work-result';
 import type { Logger } from '#domain/ports';
-import type { ReceivedResult } from '#domain/work-ports';
-import { decodeEnvelope, encodeEnvelope } from './envelope.ts';
+import type { ReceivedResults } from '#domain/work-ports';
+import { decodeEnvelope, encodeEnvelope, EnvelopeError } from './envelope.ts';
 import type { PayloadStore } from './payload-store.ts';
 import { PullingSource } from './pulling-source.ts';
 import { createStoredPublisher } from './stored-publisher.ts';
 
 const CHECK_IN_BACK_OFF_MAX_MS = 5_000;
+/** How long a result waits for company: nobody waits for so little, and a message costs more than a result. */
+const LINGER_MS = 5;
+const TOGETHER_BYTES_MAX = 256 * 1024;
 
 export type WorkResultPublisher = {
   /** Repeated until the stream has it. */
@@ -25,21 +29,56 @@ export const createWorkResultPublisher = (
 ): WorkResultPublisher => {
   const { publish, flushed } = createStoredPublisher(connection, logger, 'a result');
   const checkingIn = new Set<Promise<void>>();
+  const waiting = new Map<TenantId, { results: WorkResult[]; bytes: number }>();
+  let lingering: NodeJS.Timeout | null = null;
 
-  const send = ({ header, body }: WorkResult): void =>
+  const sendTogether = (results: readonly WorkResult[]): void => {
+    const [first] = results;
+    if (first === undefined) return;
+    const { workItemId, attempts, tenantId } = first.header;
+    const header = { results: results.map((one) => ({ header: one.header, bytes: one.body.length })) };
     publish({
-      subject: workResultSubject(header.tenantId),
-      message: encodeEnvelope(header, body),
-      messageId: `${header.workItemId}.${header.attempts}`,
-      details: { workItemId: header.workItemId },
+      subject: workResultSubject(tenantId),
+      message: encodeEnvelope(header, Buffer.concat(results.map(({ body }) => body))),
+      // Each result is in one message alone, so its first one names it.
+      messageId: `${workItemId}.${attempts}`,
+      details: { workItemId, results: results.length },
     });
+  };
+
+  const sendWaiting = (): void => {
+    if (lingering !== null) clearTimeout(lingering);
+    lingering = null;
+    const groups = [...waiting.values()];
+    waiting.clear();
+    for (const { results } of groups) sendTogether(results);
+  };
+
+  const send = (result: WorkResult): void => {
+    const { tenantId } = result.header;
+    const group = waiting.get(tenantId) ?? { results: [], bytes: 0 };
+    if (group.bytes + result.body.length > TOGETHER_BYTES_MAX) {
+      sendTogether(group.results);
+      group.results = [];
+      group.bytes = 0;
+    }
+    group.results.push(result);
+    group.bytes += result.body.length;
+    waiting.set(tenantId, group);
+    if (group.results.length === RESULTS_TOGETHER_MAX) {
+      waiting.delete(tenantId);
+      sendTogether(group.results);
+    }
+    lingering ??= setTimeout(sendWaiting, LINGER_MS);
+  };
 
   const checkIn = async ({ header, body }: WorkResult): Promise<void> => {
     const { workItemId } = header;
     for (let tries = 1; !connection.isClosed(); tries += 1) {
       try {
         const payload = await payloads.put(workItemId, body);
-        return send({ header: { ...header, payload }, body: new Uint8Array() });
+        // By itself: a payload that cannot be read again must not hold up others.
+        return sendTogether([{ header: { ...header, payload }, body: new Uint8Array() }]);
       } catch {
         logger.warn({ workItemId }, 'a large result is not stored yet; trying again');
         await sleep(Math.min(CHECK_IN_BACK_OFF_MAX_MS, 100 * 2 ** Math.min(tries, 8)));
@@ -55,6 +94,7 @@ export const createWorkResultPublisher = (
     },
     flushed: async () => {
       await Promise.all(checkingIn);
+      sendWaiting();
       await flushed();
     },
   };
@@ -62,8 +102,29 @@ export const createWorkResultPublisher = (
 
 export type WorkResultSource = {
   /** As `AttemptEventSource`; one that cannot be read is removed and told to `onUnreadable`. */
-  fetch: (options: { maxMessages: number; expiresMs: number }) => Promise<ReceivedResult[]>;
+  fetch: (options: { maxMessages: number; expiresMs: number }) => Promise<ReceivedResults[]>;
   release: () => Promise<void>;
+};
+
+/** Throws for a message that holds no results, or other bytes than it says. */
+const decodeResults = (message: Uint8Array): WorkResult[] => {
+  const { header, bytes } = decodeEnvelope(message);
+  let start = 0;
+  const results = workResultsHeader.parse(header).results.map((one) => {
+    const body = bytes.subarray(start, start + one.bytes);
+    start += one.bytes;
+    return { header: one.header, body };
+  });
+  if (start !== bytes.length) throw new EnvelopeError('its bodies are not as long as it says');
+  return results;
+};
+
+/** With its body, wherever that is; null where it cannot be had now. */
+const redeem = async (result: WorkResult, payloads: PayloadStore): Promise<WorkResult | null> => {
+  const { payload } = result.header;
+  if (payload === undefined) return result;
+  const body = await payloads.get(payload).catch(() => null);
+  return body === null ? null : { ...result, body };
 };
 
 export const openWorkResultSource = async (
@@ -75,31 +136,30 @@ export const openWorkResultSource = async (
   const source = new PullingSource(connection, consumer, async () => null);
   return {
     fetch: async (options) => {
-      const received: ReceivedResult[] = [];
+      const received: ReceivedResults[] = [];
       const { messages } = await source.fetch(options);
       for (const message of messages) {
+        let results: WorkResult[];
         try {
-          const { header, bytes } = decodeEnvelope(message.data);
-          const result = { header: workResultHeader.parse(header), body: bytes };
-          const { payload } = result.header;
-          if (payload === undefined) {
-            received.push({ result, ack: () => message.ack(), retryLater: () => message.nak() });
-            continue;
-          }
-          const body = await payloads.get(payload).catch(() => null);
-          if (body === null) {
-            message.nak(CHECK_IN_BACK_OFF_MAX_MS);
-            continue;
-          }
-          const ack = (): void => {
-            message.ack();
-            void payloads.remove(payload.name);
-          };
-          received.push({ result: { ...result, body }, ack, retryLater: () => message.nak() });
+          results = decodeResults(message.data);
         } catch (error) {
           message.term('unreadable');
           onUnreadable(error instanceof Error ? error.name : 'unknown');
+          continue;
         }
+        const read = await Promise.all(results.map((result) => redeem(result, payloads)));
+        const whole = read.filter((result) => result !== null);
+        if (whole.length < read.length) {
+          message.nak(CHECK_IN_BACK_OFF_MAX_MS);
+          continue;
+        }
+        const ack = (): void => {
+          message.ack();
+          for (const { header } of whole) {
+            if (header.payload !== undefined) void payloads.remove(header.payload.name);
+          }
+        };
+        received.push({ results: whole, ack, retryLater: () => message.nak() });
       }
       return received;
     },

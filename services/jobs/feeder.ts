@@ -221,7 +221,7 @@ export class Feeder {
     for (const asking of this.#asking.values()) {
       if (asking.queue === queue && sinceMs - asking.sinceMs < ASKING_SHORT_MS) onTheirWay += 1;
     }
-    const chosen = queue.take(depth.waiting + onTheirWay);
+    const chosen = queue.take(depth.waiting * queue.together + onTheirWay);
     if (chosen.length === 0) return 0;
     const byId = new Map(chosen.map((waiting) => [waiting.id, waiting]));
     for (const item of await this.#deps.backlog.load([...byId.keys()])) {
@@ -267,7 +267,7 @@ export class Feeder {
         deadlineAtMs: Math.min(item.deadlineAtMs, nowMs + HOLD_MS),
       });
       const header = dispatchOf(item, planned, { holds: hold.holds, reservation });
-      await dispatches.publish({ header, body: new Uint8Array() });
+      await dispatches.publishTogether(header, queue.together);
       const { lane, provider } = queue;
       this.#given.set(item.id, { lane, provider, round: item.rounds + 1, atMs: performance.now() });
       queue.gave(waiting);

@@ -1,3 +1,4 @@
+import { DISPATCHES_TOGETHER_MAX } from '#contracts/dispatch';
 import type { WorkItemId } from '#contracts/ids';
 import type { ProviderId } from '#contracts/vocabulary';
 import { FairShare, type FlowPath } from '#domain/fair-share';
@@ -10,6 +11,10 @@ export type Waiting = { id: WorkItemId; flow: WorkFlow; name: string };
 const QUANTUM_TOKENS = 64;
 const WINDOW_MIN = 32;
 const WINDOW_MAX = 1_024;
+/** How fast items are taken is counted over so long. */
+const PACE_INTERVAL_MS = 500;
+/** What is taken in so long may share a message: a turn for others then waits no longer for it. */
+const TOGETHER_MS = 10;
 
 /**
  * The work for one provider in one lane: what waits for its turn, and how much the queue may hold ahead of
@@ -24,6 +29,9 @@ export class ProviderQueue {
   readonly #given = new Map<WorkItemId, string>();
   readonly #givenByFlow = new Map<string, number>();
   #window = WINDOW_MIN;
+  #chosenBefore = 0;
+  #chosenNow = 0;
+  #countedSinceMs = performance.now();
 
   constructor(lane: QueuedLane, provider: ProviderId, weightOf: (path: FlowPath) => number) {
     this.lane = lane;
@@ -57,6 +65,25 @@ export class ProviderQueue {
     this.#share.removeWhere([tenantId, team, feature, requestedModel], () => true);
   }
 
+  /**
+   * How many items may share a message: 1 up to 200 a second, so that slow calls are spread over workers one by
+   * one, and what is worked off within 10 ms above.
+   */
+  get together(): number {
+    const perMs = this.#chosenBefore / PACE_INTERVAL_MS;
+    return Math.max(1, Math.min(DISPATCHES_TOGETHER_MAX, Math.floor(perMs * TOGETHER_MS)));
+  }
+
+  #count(chosen: number): void {
+    const sinceMs = performance.now() - this.#countedSinceMs;
+    if (sinceMs >= PACE_INTERVAL_MS) {
+      this.#chosenBefore = sinceMs < 2 * PACE_INTERVAL_MS ? this.#chosenNow : 0;
+      this.#chosenNow = 0;
+      this.#countedSinceMs = performance.now();
+    }
+    this.#chosenNow += chosen;
+  }
+
   /** What fits the window beside what the queue holds already, in its order. */
   take(inQueue: number): Waiting[] {
     if (inQueue * 4 < this.#window) this.#window = Math.min(WINDOW_MAX, this.#window * 2);
@@ -71,6 +98,7 @@ export class ProviderQueue {
       if (ids?.size === 0) this.#waiting.delete(next.name);
       chosen.push(next);
     }
+    this.#count(chosen.length);
     return chosen;
   }
 

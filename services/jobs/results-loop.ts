@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '#domain/ports';
-import type { ReceivedResult } from '#domain/work-ports';
+import type { ReceivedResults } from '#domain/work-ports';
 import { terminalStateOf } from '#domain/work-item';
 import type { WorkResultSource } from '#nats/work-results';
 import type { WorkSignals } from '#nats/work-signals';
 import type { WorkResults } from '#postgres/work-results';
 import { faultPoint } from '#runtime/fault-point';
 
-const BATCH_MAX = 500;
+/** Messages, of which each holds up to 32 results. */
+const BATCH_MAX = 64;
 const FETCH_EXPIRES_MS = 1_000;
 const BACK_OFF_MS = 500;
 
@@ -30,7 +31,7 @@ export const recordResults = async (options: ResultsLoopOptions): Promise<void> 
     await sleep(BACK_OFF_MS, undefined, { signal }).catch(() => undefined);
   };
   while (!signal.aborted) {
-    let batch: ReceivedResult[];
+    let batch: ReceivedResults[];
     try {
       batch = await source.fetch({ maxMessages: BATCH_MAX, expiresMs: FETCH_EXPIRES_MS });
     } catch (error) {
@@ -41,7 +42,7 @@ export const recordResults = async (options: ResultsLoopOptions): Promise<void> 
       try {
         faultPoint('jobs.recording');
         const ended = await results.record(
-          batch.map(({ result }) => result),
+          batch.flatMap(({ results: received }) => received),
           terminalStateOf,
         );
         faultPoint('jobs.recorded');

@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '#domain/ports';
-import type { DispatchSource, ReceivedDispatch } from '#nats/dispatch-queue';
+import type { DispatchSource, ReceivedDispatch, ReceivedMessage } from '#nats/dispatch-queue';
 
 const PULL_MAX = 128;
 /** Also how long a stop waits for a pull that brings nothing. */
 const PULL_EXPIRES_MS = 2_000;
 const BACK_OFF_MS = 500;
+/** Well below the acknowledgement's wait, for what a message brought and has no slot yet. */
+const STILL_WAITS_INTERVAL_MS = 5_000;
 
 /** A worker's bound on what it does at once. */
 export class Slots {
@@ -29,6 +31,14 @@ export class Slots {
     return reserved;
   }
 
+  /** Waits for one, before who waits for more. */
+  async take(): Promise<void> {
+    while (this.#free < 1) {
+      await new Promise<void>((resolve) => this.#waiting.unshift({ wanted: 1, resolve }));
+    }
+    this.#free -= 1;
+  }
+
   release(count: number): void {
     this.#free += count;
     const ready = this.#waiting.filter(({ wanted }) => wanted <= this.#free);
@@ -47,19 +57,53 @@ export type PullLoopOptions = {
   onReachable: (reachable: boolean) => void;
 };
 
+/** Begins the dispatches of a message: in the slots that are reserved for it, then as others come free. */
+const begin = async (
+  { dispatches, stillWaits }: ReceivedMessage,
+  reserved: number,
+  { slots, handle, signal }: Pick<PullLoopOptions, 'slots' | 'handle' | 'signal'>,
+): Promise<void> => {
+  const run = (received: ReceivedDispatch): void => void handle(received).finally(() => slots.release(1));
+  dispatches.slice(0, reserved).forEach(run);
+  if (dispatches.length <= reserved) return;
+  const timer = setInterval(stillWaits, STILL_WAITS_INTERVAL_MS);
+  for (const other of dispatches.slice(reserved)) {
+    await slots.take();
+    if (!signal.aborted) {
+      run(other);
+      continue;
+    }
+    // The claims let none of those be worked on twice that this worker has begun.
+    slots.release(1);
+    other.retryLater();
+    break;
+  }
+  clearInterval(timer);
+};
+
 /**
  * Takes work only into slots it has reserved: what a worker has been handed it begins at once, so no ack
- * wait runs in a buffer.
+ * wait runs in a buffer. Messages of several dispatches come only where work is taken fast; it asks for as
+ * many fewer of them, and what is more than it has slots for waits for the next free ones.
  */
 export const pull = async ({ source, slots, handle, signal, logger, onReachable }: PullLoopOptions) => {
+  /** Dispatches in a message, as the last pull brought them. */
+  let together = 1;
   while (!signal.aborted) {
     let unused = await slots.reserve(PULL_MAX);
     try {
       if (signal.aborted) return;
-      for await (const received of source.fetch({ maxMessages: unused, expiresMs: PULL_EXPIRES_MS })) {
-        unused -= 1;
-        void handle(received).finally(() => slots.release(1));
+      const maxMessages = Math.max(1, Math.floor(unused / together));
+      let messages = 0;
+      let brought = 0;
+      for await (const message of source.fetch({ maxMessages, expiresMs: PULL_EXPIRES_MS })) {
+        messages += 1;
+        brought += message.dispatches.length;
+        const reserved = Math.min(unused, message.dispatches.length);
+        unused -= reserved;
+        await begin(message, reserved, { slots, handle, signal });
       }
+      if (messages > 0) together = brought / messages;
       onReachable(true);
     } catch (error) {
       onReachable(false);
