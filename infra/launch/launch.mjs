@@ -3,7 +3,7 @@
  * runs the asked for command on the project's own Node. Plain JavaScript without dependencies, since on a
  * fresh clone there is nothing else.
  *
- *     node infra/launch/launch.mjs start|bench|bench:ledger|faults|faults:ledger|fuzz|test|check|<program of a dependency> [arguments…]
+ *     node infra/launch/launch.mjs start|bench|bench:ledger|faults|faults:ledger|faults:batches|fuzz|test|check|<program of a dependency> [arguments…]
  */
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,6 +19,7 @@ const SCRIPTS = {
   bench: 'test/bench/main.ts',
   faults: 'test/faults/main.ts',
   'faults:ledger': 'test/faults/ledger.ts',
+  'faults:batches': 'test/faults/batches.ts',
   fuzz: 'test/fuzz/main.ts',
   compatibility: 'test/compatibility/main.ts',
   'bench:ledger': 'test/bench/ledger.ts',

@@ -78,7 +78,7 @@ it('asks for fewer messages where each brings several dispatches', async () => {
   );
   for (let done = 0; done < 320;) {
     await turn();
-    for (const name of [...running.keys()]) {
+    for (const name of running.keys()) {
       await end(name);
       done += 1;
     }
