@@ -1,3 +1,4 @@
+import { tenantId, type TenantId } from '#contracts/ids';
 import type { ReceivedEvent } from '#domain/ports';
 import { encodeIdTime } from '#domain/id-time';
 import { seededMint, seededRandom } from '#test/support/attempt-events';
@@ -31,6 +32,11 @@ export class EventText {
     const mint = seededMint(12, fromMs);
     this.#tenants = [mint.mint('ten'), mint.mint('ten'), mint.mint('ten')];
     this.#keys = MODELS.map(() => mint.mint('pkey'));
+  }
+
+  /** One of its tenants. */
+  get tenantId(): TenantId {
+    return tenantId.parse(this.#tenants[0]);
   }
 
   #pick(count: number): number {

@@ -13,6 +13,7 @@ import { openDatabase } from '#postgres/database';
 import { createLogger } from '#runtime/logger';
 import { launchProcess, startProcess } from '#test/support/flo2-process';
 import { createTenant } from '#test/support/tenant';
+import { stopOnSignal } from '#test/support/stop-on-signal';
 import type { StreamServer } from './decoding.ts';
 import type { Target } from './load.ts';
 
@@ -95,6 +96,12 @@ export const startServers = async (): Promise<Servers> => {
   const dataDir = await mkdtemp(join(tmpdir(), 'flo2-bench-'));
   const postgres = await startPostgres({ dataDir: join(dataDir, 'postgres') });
   const nats = await startNatsServer({ dataDir: join(dataDir, 'nats') });
+  const stop = async (): Promise<void> => {
+    await nats.stop();
+    await postgres.stop();
+    await rm(dataDir, { recursive: true, force: true });
+  };
+  stopOnSignal(stop);
   const adminKey = 'bench-admin-key';
   const environment = {
     DATABASE_URL: postgres.url,
@@ -112,11 +119,7 @@ export const startServers = async (): Promise<Servers> => {
     postgresUrl: postgres.url,
     natsUrl: nats.url,
     pids: { postgres: postgres.pid, nats: nats.pid },
-    stop: async () => {
-      await nats.stop();
-      await postgres.stop();
-      await rm(dataDir, { recursive: true, force: true });
-    },
+    stop,
   };
 };
 

@@ -25,6 +25,7 @@ import {
   stormEvents,
   waitForEvents,
 } from '#test/support/ledger-storm';
+import { stopOnSignal } from '#test/support/stop-on-signal';
 
 const { values } = parseArgs({
   options: { events: { type: 'string', default: '1000000' }, seed: { type: 'string', default: '1' } },
@@ -46,6 +47,13 @@ const open = (url: string): Database => {
   opened.push(database);
   return database;
 };
+
+const stopServers = async (): Promise<void> => {
+  await nats.stop();
+  await postgres.stop();
+  await rm(directory, { recursive: true, force: true });
+};
+stopOnSignal(stopServers);
 
 try {
   const stormUrl = postgres.url;
@@ -101,7 +109,5 @@ try {
   }
 } finally {
   for (const database of opened) await database.close().catch(() => undefined);
-  await nats.stop();
-  await postgres.stop();
-  await rm(directory, { recursive: true, force: true });
+  await stopServers();
 }

@@ -7,12 +7,12 @@
  */
 import { parseArgs } from 'node:util';
 import { startTestServers } from '#test/support/global-setup';
+import { stopOnSignal } from '#test/support/stop-on-signal';
 import { startRig } from './rig.ts';
 import { isClean, runScenario, type Outcome } from './run-scenario.ts';
 import { SCENARIOS } from './scenarios.ts';
 
 const VIOLATIONS_SHOWN = 8;
-const EXIT_INTERRUPTED = 130;
 
 const readArguments = () => {
   const { values, positionals } = parseArgs({
@@ -81,12 +81,10 @@ const servers = await startTestServers();
 const outcomes: Outcome[] = [];
 let exitCode = 0;
 // What was counted until then is shown, and the processes it started end with it.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => {
-    if (outcomes.length > 0) printTable(outcomes.map(rowOf));
-    process.exit(EXIT_INTERRUPTED);
-  });
-}
+stopOnSignal(async () => {
+  if (outcomes.length > 0) printTable(outcomes.map(rowOf));
+  await servers.stop();
+});
 try {
   const rig = await startRig(servers.run);
   for (const scenario of selected) {
