@@ -6,9 +6,9 @@ import type { BatchRoom } from './batches/batch-room.ts';
 import { behaviourOfModel, mergeBehaviours, parseBehaviourWords } from './behaviour.ts';
 import type { Behaviour } from './behaviour.ts';
 import type { BehaviourRules } from './behaviour-rules.ts';
-import type { CallLog, CallRecord, ChargedTokens } from './call-log.ts';
+import type { CallLog, CallRecord } from './call-log.ts';
 import { uniqueOf, type CallSequence } from './call-sequence.ts';
-import { countAgainstLimit, tokensOfPlain } from './charging.ts';
+import { takeFromLimits, tokensOfPlain } from './charging.ts';
 import { deliverPieces, deliverStream, deliverWhole, pause } from './delivery.ts';
 import type { Delivered, Delivery } from './delivery.ts';
 import { disguise } from './disguise.ts';
@@ -26,6 +26,7 @@ import type {
 } from './provider.ts';
 import type { RateLimiter } from './rate-limits.ts';
 import type { Reading, RequestReader } from './request-reader.ts';
+import { askStored } from './stored-answer.ts';
 
 export type CallHandlerOptions = {
   log: CallLog;
@@ -139,7 +140,8 @@ export class CallHandler {
         ? composeAnswer(accepted.request.conversation, context.seed, behaviour)
         : null;
     const charged = answer?.tokens ?? (accepted.kind === 'plain' ? tokensOfPlain(accepted.request) : {});
-    const overLimit = behaviour.status === undefined ? this.#takeFromLimits(handling, charged) : null;
+    const overLimit =
+      behaviour.status === undefined ? takeFromLimits(this.#options.limiter, handling, charged) : null;
     if (overLimit !== null) return this.#sendFailure(handling, overLimit, {});
     if (behaviour.hangBeforeHeaders === true) return;
     if (behaviour.latencyMs !== undefined && !(await pause(behaviour.latencyMs, handling.gone.signal)))
@@ -175,49 +177,26 @@ export class CallHandler {
     );
   }
 
-  /** What a rule asks for comes before the call takes effect, but for an answer that is lost. */
   async #answerStored(handling: Handling & { endpoint: StoredEndpoint }): Promise<void> {
-    const { provider, endpoint, context, record, request, response, gone } = handling;
+    const { provider, record, response, gone } = handling;
     const behaviour = this.#behaviourOf(handling, null);
-    if (behaviour.hangBeforeHeaders === true) return;
-    if (behaviour.latencyMs !== undefined && !(await pause(behaviour.latencyMs, gone.signal))) return;
-    if (behaviour.status !== undefined)
-      return this.#sendFailure(
-        handling,
-        provider.failureOf({ ...behaviour, status: behaviour.status }, ''),
-        behaviour,
-      );
-    try {
-      const reply = await endpoint.handle({
-        provider,
-        headers: request.headers,
-        path: handling.path,
-        id: handling.id,
-        query: new URLSearchParams(handling.query),
-        body: handling.body ?? NO_BODY,
-        context,
-        behaviour,
-        account: this.#options.batches.accountOf(provider.id, record.credential ?? ''),
-        baseUrl: `http://${request.headers.host ?? ''}`,
-      });
-      if (behaviour.loseAnswer === true) {
-        this.#options.log.decide(record, 'cut');
-        response.destroy();
-        return;
-      }
-      const status = reply.status ?? 200;
-      const headers = { ...provider.answerHeaders(context), ...reply.headers };
-      if (typeof reply.body === 'string')
-        return await this.#sendWhole(handling, status, headers, reply.body, behaviour);
-      record.status = status;
-      response.statusCode = status;
-      response.setHeaders(new Map(Object.entries(headers)));
-      const pieces = reply.body instanceof Uint8Array ? [reply.body] : reply.body;
-      return await this.#finish(handling, deliverPieces(this.#delivery(handling, behaviour), pieces));
-    } catch (error) {
-      if (error instanceof RefusedRequest) return this.#sendFailure(handling, error.failure, {});
-      throw error;
+    const account = this.#options.batches.accountOf(provider.id, record.credential ?? '');
+    const outcome = await askStored({ ...handling, behaviour, account, gone: gone.signal });
+    if (outcome === null) return;
+    if ('failure' in outcome) return this.#sendFailure(handling, outcome.failure, outcome.behaviour);
+    if (behaviour.loseAnswer === true) {
+      this.#options.log.decide(record, 'cut');
+      response.destroy();
+      return;
     }
+    const { status = 200, headers: own, body } = outcome;
+    const headers = { ...provider.answerHeaders(handling.context), ...own };
+    if (typeof body === 'string') return this.#sendWhole(handling, status, headers, body, behaviour);
+    record.status = status;
+    response.statusCode = status;
+    response.setHeaders(new Map(Object.entries(headers)));
+    const pieces = body instanceof Uint8Array ? [body] : body;
+    return this.#finish(handling, deliverPieces(this.#delivery(handling, behaviour), pieces));
   }
 
   #sendPlain(handling: Handling, request: AcceptedPlain, behaviour: Behaviour): Promise<void> {
@@ -263,22 +242,6 @@ export class CallHandler {
         },
       }),
     );
-  }
-
-  /** The tokens of the answer are taken with those of the prompt: nothing here is streamed before it is known. */
-  #takeFromLimits({ provider, context, record }: Handling, tokens: ChargedTokens): Failure | null {
-    const { limiter } = this.#options;
-    if (!limiter.isActive) return null;
-    const reading = limiter.take({
-      provider: provider.id,
-      key: record.credential ?? '',
-      tokens: countAgainstLimit(tokens),
-      nowMs: context.nowMs,
-    });
-    context.limits = reading;
-    if (reading === null || reading.refused === null) return null;
-    record.limitedBy = reading.refused.limit;
-    return provider.failureOfLimit(reading.refused, reading, record.model ?? '');
   }
 
   #sendFailure(handling: Handling, failure: Failure, behaviour: Behaviour): Promise<void> {

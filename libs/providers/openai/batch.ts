@@ -1,4 +1,5 @@
 import { FloError } from '#domain/errors';
+import { batchFileForm } from '../native-batch-form.ts';
 import { callJson, callUnlessGone, boundErrors, onOneLine, requireId } from '../native-batch-json.ts';
 import { countOf, listOf, objectOf, parseObject, textOf, type JsonObject } from '../json-fields.ts';
 import type {
@@ -43,26 +44,8 @@ const referenceOf = (batch: JsonObject): NativeBatchReference => {
   return { id: requireId(batch, malformed), parts };
 };
 
-/** A form of a purpose and a file; the boundary is none of the lines' own since each of them is JSON. */
-const formOf = (intentId: string, jsonl: Uint8Array): { contentType: string; body: Uint8Array } => {
-  const boundary = `flo2-${intentId}`;
-  const head = [
-    `--${boundary}`,
-    'content-disposition: form-data; name="purpose"',
-    '',
-    'batch',
-    `--${boundary}`,
-    `content-disposition: form-data; name="file"; filename="${intentId}.jsonl"`,
-    'content-type: application/jsonl',
-    '',
-    '',
-  ].join('\r\n');
-  const body = Buffer.concat([Buffer.from(head), jsonl, Buffer.from(`\r\n--${boundary}--\r\n`)]);
-  return { contentType: `multipart/form-data; boundary=${boundary}`, body };
-};
-
 const upload = async (http: NativeBatchHttp, intentId: string, jsonl: Uint8Array): Promise<string> => {
-  const { contentType, body } = formOf(intentId, jsonl);
+  const { contentType, body } = batchFileForm(intentId, jsonl);
   const headers = { 'content-type': contentType };
   const file = await callJson(http, { method: 'POST', path: '/files', headers, body });
   return requireId(file, malformed);

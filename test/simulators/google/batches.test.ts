@@ -137,7 +137,7 @@ describe('Gemini batches, simulated', () => {
       src: { fileName: 'files/none' },
       config: { displayName: 'missing' },
     });
-    await expect(missing).rejects.toMatchObject({ status: 404 });
+    await expect(missing).rejects.toMatchObject({ status: 403 });
   });
 
   it('cancels with what was answered kept, and the rest told as cancelled', async () => {

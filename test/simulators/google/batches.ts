@@ -8,7 +8,7 @@ import { jsonLinesText, pageOf } from '../batches/stored-files.ts';
 import { linesOfFile } from '../openai/batch-format.ts';
 import { RefusedRequest } from '../provider.ts';
 import type { Route, StoredCall, StoredEndpoint } from '../provider.ts';
-import { googleFilesRoute, notFound } from './files.ts';
+import { googleFilesRoute, hidden, notFound } from './files.ts';
 import { assertGeminiModel } from './request.ts';
 import { invalidArgument, refusalOfIssue } from './request-refusal.ts';
 
@@ -196,7 +196,7 @@ const sourceOf = (
       return refuse({ ...invalidArgument('Request payload size exceeds the limit: 20971520 bytes.') });
     return { lines: linesOf(requests), fileName: null };
   }
-  const file = account.files.get(fileName ?? '') ?? refuse(notFound(`File ${fileName}`));
+  const file = account.files.get(fileName ?? '') ?? refuse(hidden(fileName ?? ''));
   return { lines: linesOfFile(file), fileName: fileName ?? null };
 };
 

@@ -20,6 +20,13 @@ export const notFound = (what: string): Failure => ({
   message: `${what} was not found.`,
 });
 
+/** A file that is not there is told as one that may not be seen. */
+export const hidden = (id: string): Failure => ({
+  status: 403,
+  type: 'PERMISSION_DENIED',
+  message: `You do not have permission to access the File ${id} or it may not exist.`,
+});
+
 const startBody = z.strictObject({
   file: z
     .strictObject({
@@ -112,7 +119,7 @@ const upload: StoredEndpoint = {
 };
 
 const fileOf = (account: BatchAccount, id: string): StoredFile =>
-  account.files.get(`files/${id}`) ?? refuse(notFound(`File files/${id}`));
+  account.files.get(`files/${id}`) ?? refuse(hidden(id));
 
 const retrieve: StoredEndpoint = {
   operation: 'file',
