@@ -187,7 +187,7 @@ const remove: StoredEndpoint = {
     const batch = batchOf(call);
     if (batch.phase !== 'ended')
       return refuse(refusal(`Message batch ${batch.id} has not ended and cannot be deleted.`));
-    call.account.batches.delete(batch.id);
+    call.account.remove(batch);
     return { body: JSON.stringify({ id: batch.id, type: 'message_batch_deleted' }) };
   },
 };

@@ -26,6 +26,8 @@ export type BatchAccount = {
   /** Takes a batch on; it is checked and answered once the answer to this call is under way. */
   create: (input: Omit<BatchInput, 'credential'>) => SimulatedBatch;
   cancel: (batch: SimulatedBatch) => void;
+  /** Takes a batch that has ended out of the account; tests still see it. */
+  remove: (batch: SimulatedBatch) => void;
   /** What the results say of the lines in one of these states. */
   results: (batch: SimulatedBatch, states: readonly LineState[]) => Iterable<unknown>;
 };
@@ -38,6 +40,7 @@ export class BatchRoom {
   readonly #accounts = new Map<string, BatchAccount>();
   readonly #answerer: LineAnswerer;
   readonly #rules: BehaviourRules;
+  readonly #removed: SimulatedBatch[] = [];
   #isClosed = false;
 
   constructor(options: LineAnswererOptions) {
@@ -45,15 +48,14 @@ export class BatchRoom {
     this.#rules = options.rules;
   }
 
-  /** Every batch, the oldest of each account first. */
+  /** Every batch, the oldest of each account first, and then those that were deleted. */
   all(selection: BatchSelection = {}): SimulatedBatch[] {
     const { id, provider } = selection;
-    return [...this.#accounts.values()]
-      .flatMap(({ batches }) => [...batches.values()])
-      .filter(
-        (batch) =>
-          (id === undefined || batch.id === id) && (provider === undefined || batch.provider.id === provider),
-      );
+    const kept = [...this.#accounts.values()].flatMap(({ batches }) => [...batches.values()]);
+    return [...kept, ...this.#removed].filter(
+      (batch) =>
+        (id === undefined || batch.id === id) && (provider === undefined || batch.provider.id === provider),
+    );
   }
 
   /**
@@ -103,6 +105,11 @@ export class BatchRoom {
       // What is held ends when it is advanced, what is at work sees it by itself.
       cancel: (batch) => {
         batch.cancellingAtMs ??= Date.now();
+      },
+      remove: (batch) => {
+        account.batches.delete(batch.id);
+        this.#removed.push(batch);
+        if (this.#removed.length > BATCHES_MAX) this.#removed.shift();
       },
       results: (batch, states) => this.#results(batch, states),
     };

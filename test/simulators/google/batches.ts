@@ -271,8 +271,10 @@ const cancel: StoredEndpoint = {
 const remove: StoredEndpoint = {
   operation: 'file',
   handle: (call) => {
-    const { id } = batchOf(call);
-    call.account.batches.delete(id);
+    const batch = batchOf(call);
+    if (batch.phase !== 'ended')
+      return refuse({ status: 400, type: 'FAILED_PRECONDITION', message: 'The batch has not ended.' });
+    call.account.remove(batch);
     return { body: '{}' };
   },
 };

@@ -238,7 +238,7 @@ const remove: StoredEndpoint = {
   handle: (call) => {
     const batch = batchOf(call);
     if (batch.phase !== 'ended') return refuse(invalidFile('The job has not ended.', 400));
-    call.account.batches.delete(batch.id);
+    call.account.remove(batch);
     return { body: JSON.stringify({ id: batch.id, object: 'batch', deleted: true }) };
   },
 };
