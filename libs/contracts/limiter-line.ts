@@ -28,6 +28,8 @@ export const limiterAsk = z.object({
   mayWait: z.boolean(),
   /** False asks for a loan alone. */
   isCall: z.boolean(),
+  /** A failed call made again, at the same target; true is said only where it is so. */
+  isRepeat: z.boolean().optional(),
   /** How many such calls more the client would like room for, ahead of need. */
   loan: count,
   /** What the tenant says of the account; absent where the client does not know. */
@@ -42,7 +44,7 @@ export const limiterAsk = z.object({
 export type LimiterAsk = z.infer<typeof limiterAsk>;
 
 const obstacle = z.object({
-  of: z.enum(['requests', 'tokens', 'concurrency', 'trouble']),
+  of: z.enum(['requests', 'tokens', 'concurrency', 'trouble', 'repeats']),
   waitMs: z.number().nonnegative(),
 });
 const granted = z.object({ kind: z.literal('granted'), id: z.string() });

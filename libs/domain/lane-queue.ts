@@ -9,6 +9,8 @@ export type Waiter = CallCost & {
   flow: readonly { name: string; weight: number }[];
   /** Unix milliseconds. */
   deadlineAtMs: number;
+  /** A failed call made again. */
+  isRepeat?: boolean | undefined;
 };
 
 /** A round of the fair share, in tokens: about what a common request costs. */

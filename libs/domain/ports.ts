@@ -92,6 +92,8 @@ export type RoomWanted = {
   toStep?: number | undefined;
   /** Keys that were tried for this request and are not to be tried again. */
   triedKeyIds?: ReadonlySet<ProviderKeyId> | undefined;
+  /** A failed call made again: refused at once where the account's calls were repeated enough. @default false */
+  isRepeat?: boolean | undefined;
   /** Estimates; what a call really cost is settled afterwards. */
   inputTokens: number;
   outputTokens: number;

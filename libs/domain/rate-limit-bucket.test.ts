@@ -270,6 +270,32 @@ describe('the estimate of a wait for a place', () => {
   });
 });
 
+describe('the repetition of failed calls', () => {
+  it('is a tenth of the other calls and three, whoever asks for it', () => {
+    const bucket = bucketOf();
+    let nowMs = 0;
+    let repeated = 0;
+    for (let call = 0; call < 500; call += 1) {
+      nowMs += 100;
+      const first = bucket.ask(waiterOf(`first ${call}`), { mayWait: false, nowMs });
+      if (first.kind !== 'granted') throw new Error('an idle bucket refused');
+      const failed = success({
+        error: { code: 'invalid_request', retryAfterMs: undefined },
+        startedAtMs: nowMs,
+        endedAtMs: nowMs,
+      });
+      bucket.settle(first.id, failed, nowMs);
+      const again = bucket.ask(waiterOf(`again ${call}`, { isRepeat: true }), { mayWait: false, nowMs });
+      if (again.kind === 'granted') {
+        repeated += 1;
+        bucket.settle(again.id, failed, nowMs);
+      } else expect(again).toEqual({ kind: 'refused', obstacle: { of: 'repeats', waitMs: 0 } });
+    }
+    expect(repeated).toBeGreaterThanOrEqual(50);
+    expect(repeated).toBeLessThanOrEqual(53);
+  });
+});
+
 describe('who goes first', () => {
   /** A bucket that lets one call out at a time, with one under way. */
   const busyBucket = (): { bucket: RateLimitBucket; underWay: string } => {

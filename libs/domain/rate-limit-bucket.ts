@@ -16,7 +16,7 @@
  * exceed the concurrency's limit at the time of a grant; interactive goes before async and async before batch,
  * but a lower lane that waits gets one grant in twenty; batch leaves a fifth of every limit to the others,
  * that one grant excepted; within a lane flows share by weight, cost counted in tokens; at most `WAITERS_MAX`
- * wait.
+ * wait; failed calls are repeated for a tenth of the others (`retry-budget`).
  *
  * In one class, although long, because every rule above is about the same few fields.
  */
@@ -34,9 +34,10 @@ import { Breaker, isTrouble } from './breaker.ts';
 import type { ErrorCode } from './errors.ts';
 import { LaneQueue, type Waiter } from './lane-queue.ts';
 import type { CallOutcome } from './ports.ts';
+import { RetryBudget } from './retry-budget.ts';
 
 /** What stands in the way, and how long that lasts. */
-export type Obstacle = { of: Shortage['of'] | 'concurrency' | 'trouble'; waitMs: number };
+export type Obstacle = { of: Shortage['of'] | 'concurrency' | 'trouble' | 'repeats'; waitMs: number };
 
 export type Verdict =
   | { kind: 'granted'; id: string }
@@ -54,7 +55,7 @@ export type BucketSnapshot = {
   pausedUntilMs: number;
 };
 
-type Granted = CallCost & { grantedAtMs: number; expiresAtMs: number; mark: SpendMark };
+type Granted = CallCost & { grantedAtMs: number; expiresAtMs: number; mark: SpendMark; isRepeat: boolean };
 
 const WAITERS_MAX = 5_000;
 /** What nobody settles was lost with its process. */
@@ -79,6 +80,7 @@ export class RateLimitBucket {
   readonly #limits: AccountLimits;
   readonly #concurrency: AdaptiveConcurrency;
   readonly #breaker = new Breaker();
+  readonly #repeats = new RetryBudget();
   readonly #lanes: Record<Lane, LaneQueue> = {
     interactive: new LaneQueue(),
     async: new LaneQueue(),
@@ -152,8 +154,13 @@ export class RateLimitBucket {
   ask(waiter: Waiter, options: { mayWait: boolean; nowMs: number }): Verdict {
     const { mayWait, nowMs } = options;
     this.#usedAtMs = nowMs;
+    const isRepeat = waiter.isRepeat === true;
+    if (isRepeat && !this.#repeats.allows) {
+      return { kind: 'refused', obstacle: { of: 'repeats', waitMs: 0 } };
+    }
     const obstacle = this.#obstacleFor(waiter, nowMs);
     if (obstacle === null && this.#goesAtOnce(waiter.lane)) {
+      if (isRepeat) this.#repeats.withdraw();
       return { kind: 'granted', id: this.#grant(waiter, nowMs) };
     }
     if (obstacle?.of === 'trouble') return { kind: 'refused', obstacle };
@@ -161,6 +168,7 @@ export class RateLimitBucket {
     if (!mayWait || this.#isTooLate(waiter, nowMs + guess.waitMs) || this.waiting >= WAITERS_MAX) {
       return { kind: 'refused', obstacle: guess };
     }
+    if (isRepeat) this.#repeats.withdraw();
     this.#lanes[waiter.lane].add(waiter);
     return { kind: 'queued', waitMs: guess.waitMs };
   }
@@ -236,6 +244,7 @@ export class RateLimitBucket {
     if (this.#breaker.state === 'open') this.#sweepAtMs = nowMs;
     if (code === null) this.#concurrency.succeeded(underWay);
     else this.#heed(code, outcome.error?.retryAfterMs, nowMs);
+    if (granted?.isRepeat === false) this.#repeats.deposit();
     if (granted !== undefined) this.#heldMs += (nowMs - granted.grantedAtMs - this.#heldMs) * CALL_SHARE;
   }
 
@@ -251,7 +260,10 @@ export class RateLimitBucket {
     if (isLimit) this.#limits.empty(this.#pausedFor, nowMs);
   }
 
-  #grant({ inputTokens, outputTokens }: CallCost, nowMs: number): string {
+  #grant(
+    { inputTokens, outputTokens, isRepeat = false }: CallCost & { isRepeat?: boolean | undefined },
+    nowMs: number,
+  ): string {
     const id = this.#mintId();
     this.#breaker.admit(nowMs);
     this.#granted.set(id, {
@@ -260,6 +272,7 @@ export class RateLimitBucket {
       grantedAtMs: nowMs,
       expiresAtMs: nowMs + GRANT_LOST_MS,
       mark: this.#limits.spend({ inputTokens, outputTokens }, nowMs),
+      isRepeat,
     });
     return id;
   }

@@ -15,6 +15,10 @@ export const lateError = ({ of, waitMs }: Obstacle): FloError => {
         `The provider failed again and again; it is asked again in ${seconds} s.`,
         { retryAfterMs },
       );
+    case 'repeats':
+      return new FloError('overloaded', 'The provider failed, and as many calls were repeated as may be.', {
+        retryAfterMs,
+      });
     case 'tokens':
       return new FloError(
         'rate_limit_tokens',

@@ -50,6 +50,10 @@ const RETRY_MS = 100;
 const PATIENCE_MS = 250;
 
 type Settled = LimiterNotice['verdict'] | { kind: 'over' };
+/** No wait leads through it. */
+const isShut = (obstacle: Obstacle | undefined): boolean =>
+  obstacle?.of === 'trouble' || obstacle?.of === 'repeats';
+
 type Refusal = { candidate: RoomCandidate; obstacle: Obstacle };
 
 export class SharedRateLimiter implements RateLimiter {
@@ -96,7 +100,7 @@ export class SharedRateLimiter implements RateLimiter {
       wanted.signal?.throwIfAborted();
       if (clock.nowMs() >= wanted.deadlineAtMs) throw this.#deadlineError();
       const candidates = await this.#usable(wanted);
-      const open = candidates.filter(({ bucket }) => refused.get(bucket)?.obstacle.of !== 'trouble');
+      const open = candidates.filter(({ bucket }) => !isShut(refused.get(bucket)?.obstacle));
       if (open.length === 0) throw this.#lateError([...refused.values()]);
       refused.clear();
       const [only] = open;
@@ -111,7 +115,7 @@ export class SharedRateLimiter implements RateLimiter {
       const queued = await this.#queueAt(best, wanted, refused);
       if (typeof queued === 'object') return queued;
       const refusal = refused.get(best.bucket);
-      if (queued === 'refused' && refusal !== undefined && refusal.obstacle.of !== 'trouble') {
+      if (queued === 'refused' && refusal !== undefined && !isShut(refusal.obstacle)) {
         throw this.#lateError([refusal]);
       }
       if (queued === 'refused' && open.length === 1) throw this.#lateError([...refused.values()]);
@@ -166,7 +170,7 @@ export class SharedRateLimiter implements RateLimiter {
   #soonest(refused: ReadonlyMap<string, Refusal>): RoomCandidate | null {
     let best: Refusal | null = null;
     for (const refusal of refused.values()) {
-      if (refusal.obstacle.of === 'trouble') continue;
+      if (isShut(refusal.obstacle)) continue;
       if (best === null || refusal.obstacle.waitMs + PATIENCE_MS < best.obstacle.waitMs) best = refusal;
     }
     if (best !== null) return best.candidate;
@@ -221,6 +225,8 @@ export class SharedRateLimiter implements RateLimiter {
   }
 
   #takeLoan(candidate: RoomCandidate, wanted: RoomWanted): Reservation | null {
+    // The owner decides over repetitions.
+    if (wanted.isRepeat === true) return null;
     const key = { bucket: candidate.bucket, lane: wanted.lane };
     const id = this.#loans.take(key, wanted, this.#deps.clock.nowMs());
     if (id === null) return null;
@@ -281,6 +287,7 @@ export class SharedRateLimiter implements RateLimiter {
       deadlineAtMs: wanted.deadlineAtMs,
       mayWait,
       isCall: true,
+      ...(wanted.isRepeat === true && { isRepeat: true }),
       loan: 0,
       declared,
     };

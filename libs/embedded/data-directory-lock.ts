@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { link, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readProcessIdentity } from './own-process.ts';
 
@@ -48,6 +48,20 @@ const findLiveHolder = async (locks: readonly FoundLock[]): Promise<LockHolder |
 /** True when a lock's process is alive; used to tell a crashed owner's directory from a live one. */
 export const isLocked = async (directory: string): Promise<boolean> =>
   (await findLiveHolder(await findLocks(directory))) !== null;
+
+/** A directory younger than this may belong to one that is about to lock it. */
+const UNLOCKED_MS = 10 * 60_000;
+
+/**
+ * Whether whoever used the directory is gone: its lock's process has ended, or it has stood without a lock for long.
+ * Rejects where that cannot be told; nothing of it may be touched then.
+ */
+export const isLeftBehind = async (directory: string): Promise<boolean> => {
+  await readdir(directory);
+  const locks = await findLocks(directory);
+  if (locks.length > 0) return (await findLiveHolder(locks)) === null;
+  return Date.now() - (await stat(directory)).mtimeMs > UNLOCKED_MS;
+};
 
 /** A hard link appears whole or not at all, so nobody reads half a lock, and only one can make it. */
 const tryLink = (claim: string, path: string): Promise<boolean> =>

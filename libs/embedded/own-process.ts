@@ -55,7 +55,7 @@ export const readCommandLine = async (pid: number): Promise<string | null> => {
 
 /**
  * A text that no other process ever has, though process ids are given again: on Linux the boot and the
- * clock tick at which the process started. Null when there is no such process.
+ * clock tick at which the process started. Null when there is no such process; rejects where the system does not say.
  */
 export const readProcessIdentity = async (pid: number): Promise<string | null> => {
   if (process.platform !== 'linux') return runPs(pid, 'lstart');
@@ -65,7 +65,10 @@ export const readProcessIdentity = async (pid: number): Promise<string | null> =
     // The second field is the program's name in brackets and may hold spaces; the start is the 22nd.
     const startTick = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
     return startTick === undefined ? null : `${boot.trim()}/${startTick}`;
-  } catch {
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    // That it could not be looked at, for want of file descriptors say, does not mean that it is gone.
+    if (code !== 'ENOENT' && code !== 'ESRCH') throw error;
     return null;
   }
 };

@@ -45,6 +45,7 @@ export class AttemptRoom {
     waitMs: number;
     nowMs: number;
     untriedOnly: boolean;
+    isRepeat?: boolean;
   }): Promise<Reservation | null> {
     const { tenantId, lane, attribution, plan, deadlineAtMs, reservation } = this.#header;
     try {
@@ -57,6 +58,7 @@ export class AttemptRoom {
         plan,
         fromStep: wanted.fromStep,
         toStep: wanted.toStep,
+        isRepeat: wanted.isRepeat,
         triedKeyIds: wanted.untriedOnly ? this.#tried : undefined,
         inputTokens: reservation?.inputTokens ?? 0,
         outputTokens: reservation?.outputTokens ?? 0,
@@ -93,12 +95,16 @@ export class AttemptRoom {
     return this.#hold(this.#reserve({ fromStep: step, toStep: step, waitMs, nowMs, untriedOnly: true }));
   }
 
-  /** Room at the same target once more: with a key that was not tried yet, else with any. */
+  /**
+   * Room at the same target once more: with a key that was not tried yet, else with any, where the account's calls
+   * were not repeated enough already.
+   */
   async again(nowMs: number): Promise<boolean> {
     const { step } = this.#header;
     if (this.untriedKeys > 0 && (await this.otherKey(nowMs))) return true;
     const waitMs = IN_PROCESS_WAIT_MAX_MS;
-    return this.#hold(this.#reserve({ fromStep: step, toStep: step, waitMs, nowMs, untriedOnly: false }));
+    const wanted = { fromStep: step, toStep: step, waitMs, nowMs, untriedOnly: false, isRepeat: true };
+    return this.#hold(this.#reserve(wanted));
   }
 
   /** Room at a later target, to be sent along; the first of them that is healthy and has it. */

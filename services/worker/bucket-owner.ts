@@ -95,7 +95,7 @@ export class BucketOwner {
     if (!asked.isCall) {
       return { verdict: { kind: 'loan_only' }, loan: bucket.lend(lent, asked.loan, nowMs) };
     }
-    const waiter: Waiter = { ...cost, ticket, flow, deadlineAtMs };
+    const waiter: Waiter = { ...cost, ticket, flow, deadlineAtMs, isRepeat: asked.isRepeat };
     const verdict = bucket.ask(waiter, { mayWait: asked.mayWait, nowMs });
     if (verdict.kind === 'queued') owned.clients.set(ticket, asked.clientId);
     const loan = verdict.kind === 'granted' ? bucket.lend(lent, asked.loan, nowMs) : [];

@@ -5,7 +5,6 @@ import { reportedEvent } from '#domain/attempt-report';
 import { FloError } from '#domain/errors';
 import { firstByteBudgetMs, nextMove, type Move } from '#domain/failover';
 import type { Clock, Logger, ProviderCredentials, RateLimiter } from '#domain/ports';
-import type { RetryBudget } from '#domain/retry-budget';
 import type { UpstreamClient } from '#http/upstream-client';
 import type { AttemptEventPublisher } from '#nats/attempt-event-publisher';
 import type { DispatchPublisher, ReceivedDispatch } from '#nats/dispatch-queue';
@@ -25,7 +24,6 @@ export type DispatchRunDeps = {
   events: AttemptEventPublisher;
   queue: DispatchPublisher;
   limiter: RateLimiter;
-  retryBudget: RetryBudget;
   clock: Clock;
   random: () => number;
   logger: Logger;
@@ -78,7 +76,6 @@ export class DispatchRun {
 
   async run(): Promise<void> {
     try {
-      if (this.#header.firstAttempt === 1) this.#deps.retryBudget.deposit();
       await this.#room.first(this.#deps.clock.nowMs());
       await this.#attemptUntilOver();
     } finally {
@@ -254,9 +251,12 @@ export class DispatchRun {
       }
       case 'retry': {
         const { signal } = this.#request.abort;
-        if (this.#deps.retryBudget.withdraw()) {
-          await sleep(move.delayMs, undefined, { signal }).catch(() => undefined);
-          if (!signal.aborted && (await this.#room.again(this.#deps.clock.nowMs()))) return true;
+        const nowMs = this.#deps.clock.nowMs();
+        // First, so that who may not repeat is told at once, and what was waited for room is not waited again.
+        if (await this.#room.again(nowMs)) {
+          const leftMs = Math.max(0, nowMs + move.delayMs - this.#deps.clock.nowMs());
+          await sleep(leftMs, undefined, { signal }).catch(() => undefined);
+          if (!signal.aborted) return true;
         }
         sink.fail(signal.reason instanceof FloError ? signal.reason : error, upstreamRequestId);
         return false;

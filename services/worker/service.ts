@@ -5,7 +5,6 @@ import { FloError } from '#domain/errors';
 import type { IdMint } from '#domain/mint-id';
 import type { Clock, ConfigurationChanges, Logger, ProviderCredentials } from '#domain/ports';
 import type { PayloadSeal, WorkClaims } from '#domain/work-ports';
-import { RetryBudget } from '#domain/retry-budget';
 import { createUpstreamClient } from '#http/upstream-client';
 import { createAttemptEventPublisher } from '#nats/attempt-event-publisher';
 import { createDispatchPublisher, type ReceivedDispatch } from '#nats/dispatch-queue';
@@ -140,7 +139,6 @@ export const createWorker = (deps: WorkerDeps): Worker => {
         events,
         queue: createDispatchPublisher(connection),
         limiter,
-        retryBudget: new RetryBudget(),
         clock,
         random: Math.random,
         logger,

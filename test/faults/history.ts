@@ -59,6 +59,9 @@ export type SendOptions = {
 const CANARY = /canary-[a-z0-9]+-\d+-end/g;
 let sequence = 0;
 
+/** The first canary in what was sent to a provider; empty where there is none. */
+export const canaryIn = (text: string | null | undefined): string => (text ?? '').match(CANARY)?.[0] ?? '';
+
 export const mintCanary = (tenant: TaggedTenant): string => {
   sequence += 1;
   return `canary-${tenant.tag}-${sequence}-end`;

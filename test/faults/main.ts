@@ -6,6 +6,7 @@
  * Words select scenarios whose id contains them. `--full` keeps the long times of the fault matrix.
  */
 import { parseArgs } from 'node:util';
+import { killLaunched } from '#test/support/flo2-process';
 import { startTestServers } from '#test/support/global-setup';
 import { stopOnSignal } from '#test/support/stop-on-signal';
 import { startRig } from './rig.ts';
@@ -77,14 +78,18 @@ if (selected.length === 0) {
   console.error(`No scenario is called so. There are: ${SCENARIOS.map(({ id }) => id).join(', ')}`);
   process.exit(2);
 }
-const servers = await startTestServers();
 const outcomes: Outcome[] = [];
 let exitCode = 0;
-// What was counted until then is shown, and the processes it started end with it.
+let isStopping = false;
+const starting = startTestServers();
+// What was counted until then is shown; the processes it started end with it, and then their servers.
 stopOnSignal(async () => {
+  isStopping = true;
   if (outcomes.length > 0) printTable(outcomes.map(rowOf));
-  await servers.stop();
+  killLaunched();
+  await (await starting).stop();
 });
+const servers = await starting;
 try {
   const rig = await startRig(servers.run);
   for (const scenario of selected) {
@@ -104,6 +109,10 @@ try {
   );
   for (const leak of [...pendingMessages, ...leaks]) console.log(`    ${leak}`);
   if (!outcomes.every(isClean) || pendingMessages.length + leaks.length > 0) exitCode = 1;
+} catch (error) {
+  if (!isStopping) console.error(error);
+  exitCode = 1;
+  killLaunched();
 } finally {
   await servers.stop();
 }

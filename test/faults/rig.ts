@@ -145,6 +145,8 @@ export const startRig = async (
   ]);
   const roles = { control, ingress, worker, jobs, metering };
   const ledger = new Client({ connectionString: `${run.postgresUrl}/${name}` });
+  // Where its server is stopped before it, whoever asks next is told.
+  ledger.on('error', () => undefined);
   await ledger.connect();
 
   return {
@@ -159,10 +161,10 @@ export const startRig = async (
         processes.flatMap((running) => (spawned.has(running) ? [] : [role as Role])),
       ),
     spawn,
-    control: (method, path) => callControl({ url: control[0]?.url ?? '', adminKey }, method, path),
+    control: (method, path) => callControl({ url: roles.control[0]?.url ?? '', adminKey }, method, path),
     createTenant: async (tag, options = {}) => ({
       ...(await createTenant(
-        { url: control[0]?.url ?? '', adminKey },
+        { url: roles.control[0]?.url ?? '', adminKey },
         { simulatorUrl: simulator.url, ...options },
       )),
       tag,

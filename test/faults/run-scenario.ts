@@ -23,6 +23,8 @@ type Judged = { counts: Counts; recoveryMs: number; violations: string[] };
 const POLL_MS = 200;
 /** Beyond the limit by so much is still waited for, so that the table says how late instead of that it is. */
 const LATE_MS = 25_000;
+/** Of what a process said before it ended. */
+const EXPLANATION_MAX = 2_000;
 
 const judge = async (rig: Rig, scenario: Scenario, run: SeedRun): Promise<Judged> => {
   const giveUpAtMs = Date.now() + scenario.recoveryMaxMs + LATE_MS;
@@ -46,6 +48,9 @@ const judge = async (rig: Rig, scenario: Scenario, run: SeedRun): Promise<Judged
   return { counts: judged.counts, recoveryMs, violations };
 };
 
+const explain = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).slice(0, EXPLANATION_MAX);
+
 export const runScenario = async (
   rig: Rig,
   scenario: Scenario,
@@ -55,7 +60,7 @@ export const runScenario = async (
   const outcome = { requests: 0, answered: 0, counts: NO_COUNTS, recoveryMs: 0 };
   const violations: string[] = [];
   const figures: Record<string, number> = {};
-  const judging: Promise<void>[] = [];
+  const judging: Promise<unknown>[] = [];
   const seeds = Math.min(options.seeds, scenario.seedsMax ?? options.seeds);
   let nextSeed = options.firstSeed;
   const lane = async (): Promise<void> => {
@@ -63,18 +68,28 @@ export const runScenario = async (
       const seed = nextSeed;
       nextSeed += 1;
       const random = seededRandom(seed);
-      const run = await scenario.run({ rig, seed, random, isFull: options.isFull });
+      let run: SeedRun;
+      try {
+        run = await scenario.run({ rig, seed, random, isFull: options.isFull });
+      } catch (error) {
+        // The others are run all the same: the table is to be whole.
+        violations.push(`seed ${seed}: could not be run: ${explain(error)}`);
+        continue;
+      }
       outcome.requests += run.requests.length;
       outcome.answered += run.requests.filter(({ ending }) => ending === 'answered').length;
       for (const [name, value] of Object.entries(run.figures ?? {})) {
         figures[name] = Math.max(figures[name] ?? Number.NEGATIVE_INFINITY, value);
       }
       judging.push(
-        judge(rig, scenario, run).then((judged) => {
-          outcome.counts = addCounts(outcome.counts, judged.counts);
-          outcome.recoveryMs = Math.max(outcome.recoveryMs, judged.recoveryMs);
-          violations.push(...judged.violations.map((violation) => `seed ${seed}: ${violation}`));
-        }),
+        judge(rig, scenario, run).then(
+          (judged) => {
+            outcome.counts = addCounts(outcome.counts, judged.counts);
+            outcome.recoveryMs = Math.max(outcome.recoveryMs, judged.recoveryMs);
+            violations.push(...judged.violations.map((violation) => `seed ${seed}: ${violation}`));
+          },
+          (error: unknown) => violations.push(`seed ${seed}: could not be judged: ${explain(error)}`),
+        ),
       );
     }
   };

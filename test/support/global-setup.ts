@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import type { TestProject } from 'vitest/node';
-import { isLocked, lockDataDirectory } from '#embedded/data-directory-lock';
+import { isLeftBehind, lockDataDirectory } from '#embedded/data-directory-lock';
 import { stopLeftoverNatsServer } from '#embedded/nats-server';
 import { findNatsServer } from '#embedded/nats-server-program';
 import { startPostgres, stopLeftoverPostgres } from '#embedded/postgres';
@@ -27,12 +27,13 @@ const stopServersIn = async (directory: string): Promise<void> => {
 const removeKilledRuns = async (): Promise<void> => {
   for (const name of await readdir(tmpdir())) {
     const directory = join(tmpdir(), name);
-    if (!name.startsWith(DIRECTORY_PREFIX) || (await isLocked(directory))) continue;
+    if (!name.startsWith(DIRECTORY_PREFIX)) continue;
     try {
+      if (!(await isLeftBehind(directory))) continue;
       await stopServersIn(directory);
       await rm(directory, { recursive: true, force: true });
     } catch {
-      // Another user's run: theirs to remove.
+      // Another user's run, theirs to remove; or one of which it cannot be told whether it lives.
     }
   }
 };

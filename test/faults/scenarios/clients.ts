@@ -1,7 +1,7 @@
 /** F19 to F21: clients that leave, that never read, and that are ten times too many. */
 import { Agent, request as httpRequest } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { mintCanary, send, type RequestRecord, type TaggedTenant } from '../history.ts';
+import { canaryIn, mintCanary, send, type RequestRecord, type TaggedTenant } from '../history.ts';
 import { pick, tagOf, type Scenario } from '../scenario.ts';
 import { ingressUrls, mixed, percentile, sendCount, tookMs } from './traffic.ts';
 
@@ -33,7 +33,7 @@ const leavingClients: Scenario = {
     const violations: string[] = [];
     let slowestMs = 0;
     for (const call of rig.callsOf([tenant])) {
-      const canary = /canary-[a-z0-9]+-\d+-end/.exec(call.body ?? '')?.[0] ?? '';
+      const canary = canaryIn(call.body);
       const left = leftAtMs.get(canary);
       if (call.outcome === 'open') violations.push(`${canary} is still called`);
       if (left !== undefined && call.endedAtMs !== null) {

@@ -176,7 +176,7 @@ const run = async (kill: JobPoint, { rig, seed, random }: ScenarioContext): Prom
 export const jobScenarios: readonly Scenario[] = JOB_POINTS.map((kill) => ({
   id: `F1 job ${kill.point}`,
   title: `kill -9 of the ${kill.role}, with jobs`,
-  atOnce: 4,
+  atOnce: 10,
   recoveryMaxMs: kill.recoveryMaxMs,
   run: (context) => run(kill, context),
 }));

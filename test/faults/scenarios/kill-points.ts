@@ -149,7 +149,7 @@ const run = async (kill: KillPoint, { rig, seed, random }: ScenarioContext): Pro
 export const killPointScenarios: readonly Scenario[] = KILL_POINTS.map((kill) => ({
   id: `F1 ${kill.point}`,
   title: `kill -9 of the ${kill.role}`,
-  atOnce: 3,
+  atOnce: 5,
   recoveryMaxMs: kill.recoveryMaxMs,
   run: (context) => run(kill, context),
 }));

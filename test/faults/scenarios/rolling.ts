@@ -5,7 +5,7 @@ import type { Role } from '../rig.ts';
 import { tagOf, type Scenario } from '../scenario.ts';
 import { mixed, sendUntil } from './traffic.ts';
 
-const ROLLED: readonly Role[] = ['ingress', 'worker', 'metering'];
+const ROLLED: readonly Role[] = ['ingress', 'worker', 'metering', 'jobs', 'control'];
 
 const rollingRestart: Scenario = {
   id: 'F22',
