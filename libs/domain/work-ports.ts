@@ -8,6 +8,8 @@ import type { PayloadOwner } from './ports.ts';
 import type { OnUnknown } from './work-item.ts';
 
 export type QueuedLane = Exclude<Lane, 'interactive'>;
+/** Where an item stands: lines under `native` wait for their provider's own batch, and the queue lets them be. */
+export type WorkLane = QueuedLane | 'native';
 
 /** What an item was asked with, beside its body. */
 export const workOptions = z.object({
@@ -82,7 +84,7 @@ export type NewWorkItem = {
   id: WorkItemId;
   tenantId: TenantId;
   apiKeyId: ApiKeyId;
-  lane: QueuedLane;
+  lane: WorkLane;
   requestedModel: string;
   surface: SurfaceId;
   line: { batchId: string; number: number; customId: string } | null;

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { wireError, type WireError } from '#contracts/attempt-line';
 import { attribution } from '#contracts/attribution';
+import { batchMode } from '#contracts/batch';
 import type { ApiKeyId, BatchId, FileId, TenantId, WorkItemId } from '#contracts/ids';
 import { surfaceId, type SurfaceId } from '#contracts/vocabulary';
 import type { BatchError, BatchStatus } from '#domain/batch';
@@ -14,6 +15,8 @@ export const batchOptions = z.object({
   models: z.array(z.string()).nullable(),
   forwardedHeaders: z.record(z.string(), z.string()),
   dropInexpressible: z.boolean(),
+  /** How its lines run; null leaves it to the tenant. */
+  mode: batchMode.nullable().default(null),
 });
 export type BatchOptions = z.infer<typeof batchOptions>;
 

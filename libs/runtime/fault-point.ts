@@ -25,6 +25,11 @@ export const FAULT_POINTS = [
   'jobs.accepted',
   'jobs.recording',
   'jobs.recorded',
+  'jobs.native_claimed',
+  'jobs.native_creating',
+  'jobs.native_created',
+  'jobs.native_told',
+  'jobs.native_recorded',
   'webhook.sent',
 ] as const;
 export type FaultPoint = (typeof FAULT_POINTS)[number];

@@ -189,6 +189,12 @@ export const SETTINGS = {
     default: '86400',
     ...wholeNumber(0, 2_592_000),
   }),
+  nativeBatchPollMs: settingOf('FLO2_NATIVE_BATCH_POLL_MS', {
+    description:
+      'The shortest time between two looks at a batch that a provider runs by its own batch API; older ones are looked at less often. What a lost call may still do is waited for twice as long.',
+    default: '30000',
+    ...wholeNumber(50, 600_000),
+  }),
   drainNoticeMs: settingOf('FLO2_DRAIN_NOTICE_MS', {
     description:
       'How long an ingress that is told to stop still takes requests while it says it is not ready, so that a load balancer notices first.',

@@ -10,6 +10,7 @@ import { composeIngress } from '#services/ingress/compose';
 import type { IngressConfiguration } from '#services/ingress/config';
 import { composeJobs } from '#services/jobs/compose';
 import { composeMetering } from '#services/metering/compose';
+import type { JobsConfiguration } from '#services/jobs/config';
 import type { MeteringConfiguration } from '#services/metering/config';
 import { composeWorker } from '#services/worker/compose';
 import type { WorkerConfiguration } from '#services/worker/config';
@@ -17,7 +18,11 @@ import { registerHealth } from '#web/health';
 import { createWebServer } from '#web/server';
 
 export type EverythingConfiguration = Omit<
-  ControlConfiguration & IngressConfiguration & MeteringConfiguration & WorkerConfiguration,
+  ControlConfiguration &
+    IngressConfiguration &
+    JobsConfiguration &
+    MeteringConfiguration &
+    WorkerConfiguration,
   'healthPort' | 'logLevel' | 'drainNoticeMs'
 >;
 

@@ -4,6 +4,7 @@ import { fileId, type TenantId } from '#contracts/ids';
 import { readAttribution } from '#domain/attribution';
 import { sumOf, type LineCounts } from '#domain/batch';
 import { encodeWireError, FloError } from '#domain/errors';
+import { readBatchMode } from '#domain/native-batch-choice';
 import type { IdMint } from '#domain/mint-id';
 import type { WorkSignals } from '#nats/work-signals';
 import type { StoredBatch } from '#postgres/batch-rows';
@@ -102,6 +103,7 @@ export const registerBatchRoutes = (app: FastifyInstance, deps: BatchRouteDeps):
         models: apiKey.models === null ? null : [...apiKey.models],
         forwardedHeaders: pickHeaders(request.headers, surface.forwardedHeaders),
         dropInexpressible: readDropParams(request.headers),
+        mode: readBatchMode(request.headers, body.metadata ?? null),
       },
       outputSeconds: body.output_expires_after?.seconds ?? OUTPUT_SECONDS_DEFAULT,
       createdAt: new Date(createdAtMs),

@@ -6,6 +6,7 @@ import { readAttribution } from '#domain/attribution';
 import { BatchLineReader, sumOf, type LineCounts } from '#domain/batch';
 import { FloError } from '#domain/errors';
 import type { IdMint } from '#domain/mint-id';
+import { readBatchMode } from '#domain/native-batch-choice';
 import { planRequest } from '#domain/route-plan';
 import type { PayloadSeal } from '#domain/work-ports';
 import type { WorkSignals } from '#nats/work-signals';
@@ -123,6 +124,7 @@ export const registerMessageBatchRoutes = (app: FastifyInstance, deps: MessageBa
         models: apiKey.models === null ? null : [...apiKey.models],
         forwardedHeaders: pickHeaders(request.headers, surfaceOf(SURFACE).forwardedHeaders),
         dropInexpressible: readDropParams(request.headers),
+        mode: readBatchMode(request.headers, null),
       },
       outputSeconds: OUTPUT_SECONDS_DEFAULT - 86_400,
       createdAt: new Date(createdAtMs),

@@ -3,14 +3,17 @@ import { BatchLineReader, lastStatusOf, type BatchLine } from '#domain/batch';
 import { encodeWireError, FloError } from '#domain/errors';
 import type { IdMint } from '#domain/mint-id';
 import type { Clock, Logger, TenantDirectory } from '#domain/ports';
+import { mayRunNative } from '#domain/native-batch-choice';
+import type { PriceRate } from '#domain/price-book';
 import { planRequest } from '#domain/route-plan';
 import type { TenantRouting } from '#domain/tenant-routing';
-import type { NewWorkItem, PayloadSeal } from '#domain/work-ports';
+import type { NewWorkItem, PayloadSeal, WorkLane } from '#domain/work-ports';
 import type { ProviderId } from '#contracts/vocabulary';
 import type { WorkSignals } from '#nats/work-signals';
 import type { StoredBatch } from '#postgres/batch-rows';
 import type { BatchStore } from '#postgres/batches';
 import type { FileStore } from '#postgres/files';
+import { nativeBatchOf } from '#providers/native-batch-registry';
 import { encodeOpenaiLine, readEndedLines, splitLines } from '#runtime/batch-file';
 import { readWork } from '#runtime/work-acceptance';
 import { readWorkEndpoint } from '#surfaces/work-endpoint';
@@ -21,6 +24,8 @@ export type BatchCoordinatorDeps = {
   seal: PayloadSeal;
   directory: Pick<TenantDirectory, 'loadRouting'>;
   isListed: (provider: ProviderId, model: string) => boolean;
+  /** What the price book lists for a model now. */
+  ratesOf: (provider: ProviderId, model: string) => readonly PriceRate[];
   signals: WorkSignals;
   clock: Clock;
   mint: IdMint;
@@ -29,12 +34,13 @@ export type BatchCoordinatorDeps = {
   logger: Logger;
 };
 
-/** Why a tenant's work for a model waits; null where only its turn is missing. */
-export type WaitingReason = (tenantId: string) => object | null;
+/** Why a batch's lines wait; null where only their turn is missing. */
+export type WaitingReason = (batch: Pick<StoredBatch, 'id' | 'tenantId'>) => object | null;
 
 const LOOK_INTERVAL_MS = 500;
 const OPEN_MAX = 1_000;
 const TIDY_INTERVAL_MS = 60_000;
+const MODELS_KNOWN_MAX = 10_000;
 /** A long file must not hold up what else this process does. */
 const LINES_PER_TURN = 200;
 
@@ -120,7 +126,7 @@ export class BatchCoordinator {
       batch,
       reader.requests,
       isOpenai ? outputs : null,
-      this.#itemsOf(batch),
+      this.#itemsOf(batch, this.#laneOf(batch, routing)),
       LINE_CANCELLED,
     );
     signals.accepted();
@@ -155,12 +161,34 @@ export class BatchCoordinator {
     return (body) => {
       const { model } = readWork(surface, path, body).client;
       const known = planned.has(model) ? (planned.get(model) ?? null) : plan(model);
-      if (planned.size < 10_000) planned.set(model, known);
+      if (planned.size < MODELS_KNOWN_MAX) planned.set(model, known);
       if (known !== null) throw known;
     };
   }
 
-  async *#itemsOf(batch: StoredBatch): AsyncGenerator<NewWorkItem> {
+  /** Whether lines for a model wait for their provider's own batch, or for the queue. */
+  #laneOf(batch: StoredBatch, routing: TenantRouting): (model: string) => WorkLane {
+    const { isListed, random, ratesOf } = this.#deps;
+    const mode = batch.options.mode ?? routing.batchMode ?? 'queued';
+    const windowMs = batch.deadlineAt.getTime() - batch.createdAt.getTime();
+    const lanes = new Map<string, WorkLane>();
+    const decide = (model: string): WorkLane => {
+      if (mode === 'queued') return 'batch';
+      const apiKey = { models: batch.options.models };
+      const [step] = planRequest({ model, routing, apiKey, isListed, random }).plan.steps;
+      if (step === undefined) return 'batch';
+      const hasDriver = nativeBatchOf(step.provider) !== null;
+      const rates = ratesOf(step.provider, step.model);
+      return mayRunNative({ mode, windowMs, hasDriver, rates }) ? 'native' : 'batch';
+    };
+    return (model) => {
+      const lane = lanes.get(model) ?? decide(model);
+      if (lanes.size < MODELS_KNOWN_MAX) lanes.set(model, lane);
+      return lane;
+    };
+  }
+
+  async *#itemsOf(batch: StoredBatch, laneOf: (model: string) => WorkLane): AsyncGenerator<NewWorkItem> {
     const { seal, mint, clock } = this.#deps;
     const { tenantId, apiKeyId, options } = batch;
     const { surface, path } = readWorkEndpoint(batch.endpoint);
@@ -175,7 +203,7 @@ export class BatchCoordinator {
         id,
         tenantId,
         apiKeyId,
-        lane: 'batch',
+        lane: laneOf(work.client.model),
         requestedModel: work.client.model,
         surface,
         line: { batchId: batch.id, number: line.number, customId: line.customId },
@@ -215,7 +243,7 @@ export class BatchCoordinator {
   }
 
   async #explain(batch: StoredBatch): Promise<void> {
-    const reason = this.#waitingReason(batch.tenantId);
+    const reason = this.#waitingReason(batch);
     const text = JSON.stringify(reason);
     if ((this.#waitingOn.get(batch.id) ?? 'null') === text) return;
     await this.#deps.batches.setWaitingOn(batch.id, reason);

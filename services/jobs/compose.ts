@@ -1,4 +1,5 @@
 import type { ProviderId } from '#contracts/vocabulary';
+import { createUpstreamClient } from '#http/upstream-client';
 import { createAttemptEventPublisher } from '#nats/attempt-event-publisher';
 import { createConfigurationChanges } from '#nats/configuration-changes';
 import { createDispatchPublisher } from '#nats/dispatch-queue';
@@ -11,7 +12,10 @@ import { cacheDirectory } from '#domain/directory-cache';
 import { createBatchStore } from '#postgres/batches';
 import { createFileStore } from '#postgres/files';
 import { createLeases } from '#postgres/lease';
+import { createNativeBacklog } from '#postgres/native-backlog';
+import { createNativeBatchStore } from '#postgres/native-batches';
 import { createPayloadSeal } from '#postgres/payload-seal';
+import { createProviderCredentials } from '#postgres/provider-credentials';
 import { createVault } from '#vault/vault';
 import { createTenantDirectory } from '#postgres/tenant-directory';
 import { createWorkBacklog } from '#postgres/work-backlog';
@@ -30,7 +34,15 @@ const POOL_MAX = 6;
 
 /** Opens what the jobs role needs. */
 export const composeJobs = async (
-  configuration: Pick<JobsConfiguration, 'databaseUrl' | 'natsUrl' | 'masterKey'>,
+  configuration: Pick<
+    JobsConfiguration,
+    | 'databaseUrl'
+    | 'natsUrl'
+    | 'masterKey'
+    | 'allowPrivateUpstreams'
+    | 'connectTimeoutMs'
+    | 'nativeBatchPollMs'
+  >,
   context: ProcessContext,
 ): Promise<Service> => {
   const role = 'jobs';
@@ -49,6 +61,19 @@ export const composeJobs = async (
   const vault = createVault({ masterKey: configuration.masterKey });
   const seal = createPayloadSeal({ database, vault, changes: configurationChanges, clock: systemClock });
   const common = { directory, isListed, clock: systemClock, random: Math.random, logger };
+  const budgets = await openBudgetGate(context, { role, database, prices, configurationChanges });
+  const results = createWorkResults(database);
+  const recovery = createWorkRecovery(database);
+  const events = createAttemptEventPublisher(connection, logger);
+  const upstream = await context.resources.open(
+    'calls to batch APIs',
+    () =>
+      createUpstreamClient({
+        allowPrivate: configuration.allowPrivateUpstreams,
+        connectTimeoutMs: configuration.connectTimeoutMs,
+      }),
+    (client) => client.close(),
+  );
   return createJobs({
     leases: createLeases(database),
     signals,
@@ -59,22 +84,38 @@ export const composeJobs = async (
       seal,
       signals,
       mint,
+      ratesOf: (provider, model) => prices.current().ratesOf(provider, model, systemClock.nowMs()),
+    },
+    native: {
+      ...common,
+      store: createNativeBatchStore(database),
+      backlog: createNativeBacklog(database),
+      credentials: createProviderCredentials(database, vault),
+      pollMs: configuration.nativeBatchPollMs,
+      budgets,
+      results,
+      recovery,
+      events,
+      upstream,
+      seal,
+      signals,
+      mint,
     },
     feeder: {
       ...common,
       backlog: createWorkBacklog(database),
       depths: await openQueueDepths(connection),
       queue: createDispatchPublisher(connection),
-      budgets: await openBudgetGate(context, { role, database, prices, configurationChanges }),
+      budgets,
       limiter,
     },
-    results: createWorkResults(database),
+    results,
     source: await openWorkResultSource(connection, createPayloadStore(connection), (reason) =>
       logger.error({ reason }, 'a result was unreadable'),
     ),
-    recovery: createWorkRecovery(database),
+    recovery,
     progress: await openResultProgress(connection),
-    events: createAttemptEventPublisher(connection, logger),
+    events,
     clock: systemClock,
     mint,
     logger,

@@ -6,6 +6,9 @@ export const JOBS_SETTINGS = {
   databaseUrl: required(SETTINGS.databaseUrl),
   natsUrl: required(SETTINGS.natsUrl),
   masterKey: required(SETTINGS.masterKey),
+  allowPrivateUpstreams: SETTINGS.allowPrivateUpstreams,
+  connectTimeoutMs: SETTINGS.connectTimeoutMs,
+  nativeBatchPollMs: SETTINGS.nativeBatchPollMs,
   host: SETTINGS.host,
   healthPort: SETTINGS.healthPort,
 };

@@ -10,6 +10,7 @@ import type { WorkResults } from '#postgres/work-results';
 import type { Service } from '#runtime/service';
 import { BatchCoordinator, type BatchCoordinatorDeps } from './batches.ts';
 import { Feeder, type FeederDeps } from './feeder.ts';
+import { NativeBatchCoordinator, type NativeBatchDeps } from './native-batches.ts';
 import { lead } from './leadership.ts';
 import { reconcile } from './reconciler.ts';
 import { recordResults } from './results-loop.ts';
@@ -19,6 +20,7 @@ export type JobsDeps = {
   signals: WorkSignals;
   feeder: FeederDeps;
   batches: BatchCoordinatorDeps;
+  native: NativeBatchDeps;
   results: WorkResults;
   source: WorkResultSource;
   recovery: WorkRecovery;
@@ -97,11 +99,16 @@ export const createJobs = (deps: JobsDeps): Service => {
           run: async (leading) => {
             const onReachable = (now: boolean): void => void reachable.set('feeder', now);
             const feeder = new Feeder(deps.feeder);
-            const batches = new BatchCoordinator(deps.batches, (tenantId) => feeder.waitingReason(tenantId));
+            const native = new NativeBatchCoordinator(deps.native);
+            const batches = new BatchCoordinator(
+              deps.batches,
+              ({ id, tenantId }) => feeder.waitingReason(tenantId) ?? native.waitingReason(id),
+            );
             await Promise.all([
               feed(deps, feeder, leading, onReachable),
               reconcile(deps, leading),
               batches.run(leading),
+              native.run(leading),
             ]);
             reachable.delete('feeder');
           },

@@ -6,7 +6,7 @@
 import type { ProviderId } from '#contracts/vocabulary';
 
 /** Bumped with every change of this file. */
-export const SUPPLEMENT_VERSION = '2026-11-24';
+export const SUPPLEMENT_VERSION = '2026-11-24.1';
 
 /** Rates that are a multiple of the listed standard ones. */
 export type DerivedRates = {
@@ -45,6 +45,10 @@ export type CallRates = {
 
 const OPENAI = 'https://platform.openai.com/docs/pricing';
 const ANTHROPIC = 'https://platform.claude.com/docs/en/about-claude/pricing';
+
+const GOOGLE = 'https://ai.google.dev/gemini-api/docs/pricing';
+const GROQ = 'https://console.groq.com/docs/batch';
+const MISTRAL = 'https://docs.mistral.ai/capabilities/batch';
 
 const OPENAI_CACHED_FAMILIES = ['gpt-5', 'gpt-5-mini', 'gpt-5-nano', 'gpt-5.1'];
 const OPENAI_BATCH_FAMILIES =
@@ -99,6 +103,23 @@ export const DERIVED_RATES: readonly DerivedRates[] = [
     families: ANTHROPIC_REGIONAL_FAMILIES,
     region: 'us',
   }),
+  derive('google', 'batch', '0.5', `${GOOGLE}: batches cost half`, {
+    components: ['input', 'input_audio', 'input_image', 'output', 'output_audio', 'output_image'],
+  }),
+  derive('google', 'batch', '1', `${GOOGLE}: cached tokens cost the same in a batch`, {
+    components: ['cache_read', 'cache_read_audio'],
+  }),
+  derive('groq', 'batch', '0.5', `${GROQ}: batches cost half`, { components: ['input', 'output'] }),
+  derive(
+    'groq',
+    'batch',
+    '1',
+    `${GROQ}: the discount for cached tokens, also half, does not add up with it`,
+    {
+      components: ['cache_read'],
+    },
+  ),
+  derive('mistral', 'batch', '0.5', `${MISTRAL}: batches cost half`, { components: ['input', 'output'] }),
   derive('anthropic', 'fast', '6', `${ANTHROPIC}: fast mode of Opus 4.6 costs 6 times, caches too`, {
     families: ['claude-opus-4-6'],
     since: '2026-03-13T00:00:00Z',

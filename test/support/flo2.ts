@@ -68,6 +68,7 @@ export const startAll = async (options: StartOptions): Promise<RunningFlo2> => {
         workerConcurrency: 256,
         workerQueuedConcurrency: 128,
         jobResultSeconds: 86_400,
+        nativeBatchPollMs: 100,
         bodyLimitBytes: 20 * 1024 * 1024,
         requestTimeoutMs: 30_000,
         connectTimeoutMs: 5_000,
