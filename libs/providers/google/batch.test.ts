@@ -51,6 +51,9 @@ const resultsOf = async (lines: readonly unknown[]): Promise<NativeBatchLineResu
   return results;
 };
 
+const ANSWERED = { requestCount: '5', successfulRequestCount: '2' };
+const OUTPUT = { responsesFile: 'files/batch-1' };
+
 describe('a Gemini batch', () => {
   it('is made of an uploaded file, behind the base URL whatever address the upload is given', async () => {
     const http = scriptedHttp('https://proxy.example/google/v1beta', {
@@ -80,12 +83,17 @@ describe('a Gemini batch', () => {
     ['BATCH_STATE_SOMETHING_NEW', {}, 'pending'],
     // Its file of results may take a moment.
     ['BATCH_STATE_SUCCEEDED', {}, 'pending'],
-    ['BATCH_STATE_SUCCEEDED', { output: { responsesFile: 'files/batch-1' } }, 'ended'],
-    ['JOB_STATE_SUCCEEDED', { output: { responsesFile: 'files/batch-1' } }, 'ended'],
+    ['BATCH_STATE_SUCCEEDED', { output: OUTPUT }, 'ended'],
+    ['JOB_STATE_SUCCEEDED', { output: OUTPUT }, 'ended'],
     ['BATCH_STATE_CANCELLED', {}, 'ended'],
     ['BATCH_STATE_EXPIRED', {}, 'ended'],
     ['BATCH_STATE_FAILED', {}, 'refused'],
-    ['BATCH_STATE_FAILED', { batchStats: { requestCount: '5', successfulRequestCount: '2' } }, 'ended'],
+    // Nobody can tell which were answered.
+    ['BATCH_STATE_CANCELLED', { batchStats: ANSWERED }, 'pending'],
+    ['BATCH_STATE_EXPIRED', { batchStats: ANSWERED }, 'pending'],
+    ['BATCH_STATE_FAILED', { batchStats: ANSWERED }, 'pending'],
+    ['BATCH_STATE_CANCELLED', { batchStats: ANSWERED, output: OUTPUT }, 'ended'],
+    ['BATCH_STATE_FAILED', { batchStats: ANSWERED, output: OUTPUT }, 'ended'],
   ])('in state %s with %j is %s', async (state, metadata, expected) => {
     const observed = await poll(operation({ state, ...metadata }));
     expect(observed.state).toBe(expected);

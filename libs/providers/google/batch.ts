@@ -92,17 +92,17 @@ const statOf = (stats: JsonObject, name: string): number => {
 };
 
 /**
- * Results of a batch that succeeded may take a moment to appear. One that failed as a whole has none, unless
- * requests of it were answered before.
+ * Results of a batch that succeeded may take a moment to appear. Where requests were answered and no results
+ * are shown, however the batch ended, nobody can tell which: that is no end. One that failed before has none.
  */
 const stateOf = (
   word: string,
   succeeded: number,
   { parts }: NativeBatchReference,
 ): NativeBatchObservation['state'] => {
+  if (parts['responses_file'] === undefined && (succeeded > 0 || word === 'SUCCEEDED')) return 'pending';
   switch (word) {
     case 'SUCCEEDED':
-      return parts['responses_file'] === undefined ? 'pending' : 'ended';
     case 'CANCELLED':
     case 'EXPIRED':
       return 'ended';

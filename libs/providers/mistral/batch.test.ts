@@ -76,8 +76,11 @@ describe('a Mistral batch job', () => {
     ['RUNNING', {}, 'pending'],
     ['CANCELLATION_REQUESTED', {}, 'pending'],
     ['SOMETHING_NEW', {}, 'pending'],
-    // Its files may take a moment.
+    // Its files may take a moment; without them nobody can tell which lines were answered.
     ['SUCCESS', { succeeded_requests: 3 }, 'pending'],
+    ['CANCELLED', { succeeded_requests: 1 }, 'pending'],
+    ['TIMEOUT_EXCEEDED', { failed_requests: 1 }, 'pending'],
+    ['TIMEOUT_EXCEEDED', { succeeded_requests: 1, output_file: 'out' }, 'ended'],
     ['SUCCESS', { succeeded_requests: 3, output_file: 'out' }, 'ended'],
     ['SUCCESS', { failed_requests: 3, error_file: 'err' }, 'ended'],
     ['CANCELLED', {}, 'ended'],

@@ -41,17 +41,19 @@ const referenceOf = (job: JsonObject): NativeBatchReference => {
   return { id: requireId(job, malformed), parts };
 };
 
-/** A job that failed may have answered some lines before; one that succeeded may not show its files yet. */
+/**
+ * Where lines were answered and no file shows them, however the job ended, nobody can tell which: that is no
+ * end. A job that failed before has none.
+ */
 const stateOf = (
   status: string,
   answered: number,
   { parts }: NativeBatchReference,
 ): NativeBatchObservation['state'] => {
+  const isShown = parts['output_file'] !== undefined || parts['error_file'] !== undefined;
+  if (answered > 0 && !isShown) return 'pending';
   switch (status) {
     case 'SUCCESS':
-      return answered > 0 && parts['output_file'] === undefined && parts['error_file'] === undefined
-        ? 'pending'
-        : 'ended';
     case 'TIMEOUT_EXCEEDED':
     case 'CANCELLED':
       return 'ended';
