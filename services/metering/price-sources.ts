@@ -3,10 +3,12 @@ import { multiplyRate, ratePicoUsdFromUsdPerMillion } from '#domain/money';
 import { priceKeyOf, type PriceSource, type SourcePrice } from '#domain/price-change';
 import { hashPrices, readGenaiPrices, type FamilyPrice } from './genai-prices.ts';
 import {
+  ALIKE_RATES,
   CALL_RATES,
   DERIVED_RATES,
   LISTED_RATES,
   SUPPLEMENT_VERSION,
+  type AlikeRates,
   type CallRates,
   type DerivedRates,
   type ListedRates,
@@ -39,6 +41,11 @@ const derived = (rule: DerivedRates, base: readonly FamilyPrice[]): SourcePrice[
       reference: `${rule.multiplier} × standard; ${rule.reference}`,
     }));
 };
+
+const alike = ({ component, costsAs, reference, ...rule }: AlikeRates, base: readonly FamilyPrice[]) =>
+  base
+    .filter((price) => isOf(rule, price) && price.component === costsAs)
+    .map((price) => ({ ...price, component, reference }));
 
 /** The names of a rule's families, each once, as a rate for all times and lengths. */
 const namesOf = (
@@ -84,8 +91,10 @@ const lastOfEach = (prices: readonly SourcePrice[]): SourcePrice[] => [
 ];
 
 const readSupplement = (base: readonly FamilyPrice[]): PriceSource => {
+  const known = ALIKE_RATES.flatMap((rule) => alike(rule, base));
   const prices = lastOfEach([
-    ...DERIVED_RATES.flatMap((rule) => derived(rule, base)),
+    ...known.map(plain),
+    ...DERIVED_RATES.flatMap((rule) => derived(rule, [...base, ...known])),
     ...LISTED_RATES.flatMap((rule) => listed(rule, base)),
     ...CALL_RATES.flatMap((rule) => calls(rule, base)),
   ]);

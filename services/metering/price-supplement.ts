@@ -1,12 +1,13 @@
 /**
- * List prices that genai-prices does not have, kept by hand: the tiers beside standard, a region's premium
- * and calls that are free. Only what the providers' own public pages say, with the page and what it says.
+ * List prices that genai-prices does not have, kept by hand: the tiers beside standard, a region's premium,
+ * images that cost what text does, and calls that are free. Only what the providers' own public pages say, with the page and what it says.
  * Families are models as genai-prices names them; a rule holds for every name it lists a family under.
  */
 import type { ProviderId } from '#contracts/vocabulary';
+import { CACHED_AUDIO } from '#domain/billed-use';
 
 /** Bumped with every change of this file. */
-export const SUPPLEMENT_VERSION = '2026-11-24.1';
+export const SUPPLEMENT_VERSION = '2026-11-24.2';
 
 /** Rates that are a multiple of the listed standard ones. */
 export type DerivedRates = {
@@ -20,6 +21,15 @@ export type DerivedRates = {
   multiplier: string;
   /** RFC 3339; null for as long as the standard ones. */
   since: string | null;
+  reference: string;
+};
+
+/** A component that costs what another one does, at every length and time. */
+export type AlikeRates = {
+  provider: ProviderId;
+  families: readonly string[];
+  component: string;
+  costsAs: string;
   reference: string;
 };
 
@@ -49,6 +59,12 @@ const ANTHROPIC = 'https://platform.claude.com/docs/en/about-claude/pricing';
 const GOOGLE = 'https://ai.google.dev/gemini-api/docs/pricing';
 const GROQ = 'https://console.groq.com/docs/batch';
 const MISTRAL = 'https://docs.mistral.ai/capabilities/batch';
+
+/** Models whose page names one input price for text, images and video together. */
+const GOOGLE_IMAGE_FAMILIES =
+  `gemini-2.0-flash gemini-2.0-flash-lite gemini-2.5-flash gemini-2.5-flash-lite gemini-2.5-pro
+  gemini-2.5-flash-image gemini-3-flash-preview gemini-3-pro-preview gemini-3-pro-image-preview
+  gemini-3.1-flash-lite gemini-3.1-pro-preview gemini-3.1-flash-image-preview`.split(/\s+/);
 
 const OPENAI_CACHED_FAMILIES = ['gpt-5', 'gpt-5-mini', 'gpt-5-nano', 'gpt-5.1'];
 const OPENAI_BATCH_FAMILIES =
@@ -81,6 +97,16 @@ const derive = (
   ...more,
 });
 
+export const ALIKE_RATES: readonly AlikeRates[] = [
+  {
+    provider: 'google',
+    families: GOOGLE_IMAGE_FAMILIES,
+    component: 'input_image',
+    costsAs: 'input',
+    reference: `${GOOGLE}: one input price for text, image and video`,
+  },
+];
+
 export const DERIVED_RATES: readonly DerivedRates[] = [
   derive('openai', 'batch', '0.5', `${OPENAI}: table Batch, half of Standard`, {
     families: OPENAI_CACHED_FAMILIES,
@@ -107,7 +133,7 @@ export const DERIVED_RATES: readonly DerivedRates[] = [
     components: ['input', 'input_audio', 'input_image', 'output', 'output_audio', 'output_image'],
   }),
   derive('google', 'batch', '1', `${GOOGLE}: cached tokens cost the same in a batch`, {
-    components: ['cache_read', 'cache_read_audio'],
+    components: ['cache_read', CACHED_AUDIO],
   }),
   derive('groq', 'batch', '0.5', `${GROQ}: batches cost half`, { components: ['input', 'output'] }),
   derive(

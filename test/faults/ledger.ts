@@ -7,6 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { Client } from 'pg';
 import { findFreePort } from '#embedded/free-port';
 import { startNatsServer, type RunningNatsServer } from '#embedded/nats-server';
 import { startPostgres, type RunningPostgres } from '#embedded/postgres';
@@ -58,10 +59,13 @@ stopOnSignal(stopServers);
 try {
   const stormUrl = postgres.url;
   const peaceUrl = stormUrl.replace(/[^/]+$/, 'peace');
-  const storm = open(stormUrl);
-  await storm.pool.query('create database peace');
+  const owner = new Client({ connectionString: stormUrl });
+  await owner.connect();
+  await owner.query('create database peace');
+  await owner.end();
   for (const databaseUrl of [stormUrl, peaceUrl])
     await prepareDatabase({ databaseUrl, priceChangePercentMax: 0 }, logger);
+  const storm = open(stormUrl);
   const environment = { DATABASE_URL: stormUrl, NATS_URL: nats.url, FLO2_DRAIN_TIMEOUT_MS: '5000' };
   const connection = await connectNats({ url: nats.url, name: 'storm', logger });
   await provisionStreams(connection);

@@ -6,15 +6,22 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { attemptOutcome } from '#contracts/attempt-event';
+import { attemptOutcome, type AttemptEvent } from '#contracts/attempt-event';
 import { usageSource } from '#contracts/usage';
-import { PROVIDER_IDS, surfaceId, type ProviderId } from '#contracts/vocabulary';
+import {
+  compatibleDialect,
+  PROVIDER_IDS,
+  surfaceId,
+  type ProviderId,
+  type SurfaceId,
+} from '#contracts/vocabulary';
 import { FloError } from '#domain/errors';
-import { encodeUsd, encodeUsdPerMillion } from '#domain/money';
+import { encodeUsd, encodeUsdPerMillion, ratePicoUsdFromUsdPerMillion } from '#domain/money';
+import { NegotiatedRates } from '#domain/negotiated-rate';
 import { PriceBook } from '#domain/price-book';
-import { priceAttempt } from '#domain/price';
+import { priceAttempt, type Agreements } from '#domain/price';
 import type { AnswerFacts, Wire } from '#providers/provider';
-import { providerOf } from '#providers/registry';
+import { providerFor } from '#providers/registry';
 import { createSseReader } from '#providers/sse';
 import { readPriceSources } from '#services/metering/price-sources';
 import { attemptEventOf } from '#test/support/attempt-events';
@@ -27,8 +34,14 @@ const golden = z.strictObject({
   /** A whole answer, or the events of a streamed one. */
   body: z.unknown().optional(),
   events: z.array(z.unknown()).optional(),
+  /** The tier of a line that ran in a provider's batch, whose answer does not say so. */
+  servedTier: z.literal('batch').optional(),
   outcome: attemptOutcome.default('succeeded'),
   source: usageSource.optional(),
+  /** How a compatible server speaks. */
+  dialect: compatibleDialect.optional(),
+  /** What the tenant has agreed on, in USD per million units, by component; nobody lists a compatible server. */
+  agreed: z.record(z.string(), z.string()).default({}),
   kind: z.enum(['priced', 'unpriced', 'unknown']).default('priced'),
   /** Component, quantity, USD per million units, USD, and who is paid where that is not the provider. */
   charges: z.array(
@@ -83,8 +96,31 @@ const readFacts = (wire: Wire, { body, events }: Golden): AnswerFacts => {
   return decoder.facts();
 };
 
+const agreementsOf = (event: AttemptEvent, agreed: Golden['agreed']): Agreements => ({
+  rates: new NegotiatedRates(
+    Object.entries(agreed).map(([component, value]) => ({
+      id: `rate of ${component}`,
+      tenantId: event.tenantId,
+      provider: event.provider,
+      model: event.model,
+      component,
+      providerKeyId: null,
+      kind: 'absolute',
+      value: ratePicoUsdFromUsdPerMillion(value),
+      volumeTiers: [],
+      volumePeriod: null,
+      effectiveFromMs: 0,
+      effectiveToMs: null,
+    })),
+  ),
+  takeVolume: () => 0n,
+});
+
 const price = (provider: ProviderId, each: Golden) => {
-  const wire = providerOf(provider).wires.find(({ surface }) => surface === each.api);
+  const baseUrl = each.dialect === undefined ? null : 'https://models.example/v1';
+  const wire = providerFor({ provider, baseUrl, dialect: each.dialect ?? null }).wires.find(
+    ({ surface }) => surface === each.api,
+  );
   if (wire === undefined) throw new TypeError(`${provider} does not speak ${each.api}`);
   const facts = readFacts(wire, each);
   const event = attemptEventOf({
@@ -92,13 +128,49 @@ const price = (provider: ProviderId, each: Golden) => {
     model: each.model,
     servedModel: facts.model,
     outcome: each.outcome,
-    usage: facts.usage,
+    usage: each.servedTier === undefined ? facts.usage : { ...facts.usage, serviceTier: each.servedTier },
   });
-  return { facts, pricing: priceAttempt(event, book) };
+  return { facts, pricing: priceAttempt(event, book, agreementsOf(event, each.agreed)) };
 };
 
+/** What each provider's answers can be, for which there is a case by the word that its name begins with. */
+const CELLS: Readonly<Record<ProviderId, Partial<Record<SurfaceId, string>>>> = {
+  openai: {
+    'openai-chat': 'plain, stream, cut, tools, caches, audio, over a tier',
+    // Sound is not spoken there.
+    'openai-responses': 'plain, stream, cut, tools, caches, over a tier',
+    'openai-embeddings': 'embeddings',
+  },
+  anthropic: {
+    // It hears and makes no sound.
+    'anthropic-messages': 'plain, stream, cut, tools, caches, over a tier',
+  },
+  google: {
+    'gemini-generate-content': 'plain, stream, cut, tools, caches, audio, images, over a tier',
+    'gemini-embed-content': 'embeddings',
+  },
+  // One rate for any length.
+  mistral: { 'openai-chat': 'plain, stream, cut, tools, caches, audio', 'openai-embeddings': 'embeddings' },
+  // One rate for any length, no sound in chats.
+  groq: { 'openai-chat': 'plain, stream, cut, tools, caches' },
+  // It says what it takes in one piece, whatever went in: caches, sound and length are in that figure.
+  openrouter: { 'openai-chat': 'plain, stream, cut, tools' },
+  // Rates are agreed on by component; nothing of that kind depends on a length.
+  openai_compatible: { 'openai-chat': 'plain, stream, cut, tools, caches, audio' },
+};
+
+it.each(corpus)('the corpus has a case for all that $provider can answer', ({ provider, cases }) => {
+  const missing = Object.entries(CELLS[provider]).flatMap(([api, cells]) =>
+    cells
+      .split(', ')
+      .filter((cell) => !cases.some((each) => each.api === api && each.name.startsWith(cell)))
+      .map((cell) => `${api}: ${cell}`),
+  );
+  expect(missing).toEqual([]);
+});
+
 describe.each(corpus)('answers of $provider', ({ provider, cases }) => {
-  it.each(cases)('cost what they cost by hand: $name', (each) => {
+  it.each(cases)('cost what they cost by hand: $api, $name', (each) => {
     const { facts, pricing } = price(provider, each);
     if (each.source !== undefined) expect(facts.usage.source).toBe(each.source);
     const charges = pricing.charges.map((charge) => [
