@@ -1,5 +1,7 @@
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 const TIME_CHARACTERS = 10;
+const DIGITS = new Int8Array(128).fill(-1);
+for (const [digit, character] of [...ALPHABET].entries()) DIGITS[character.charCodeAt(0)] = digit;
 
 /** The ten characters an id minted at this time (Unix milliseconds) has after its prefix; they sort by it. */
 export const encodeIdTime = (timeMs: number): string => {
@@ -15,9 +17,8 @@ export const encodeIdTime = (timeMs: number): string => {
 /** When an id was minted, in Unix milliseconds: `att_01kv5je8g0…` → 1781524800000. */
 export const idTimeMs = (id: string): number => {
   const start = id.indexOf('_') + 1;
+  const end = Math.min(start + TIME_CHARACTERS, id.length);
   let time = 0;
-  for (const character of id.slice(start, start + TIME_CHARACTERS)) {
-    time = time * 32 + ALPHABET.indexOf(character);
-  }
+  for (let index = start; index < end; index += 1) time = time * 32 + (DIGITS[id.charCodeAt(index)] ?? -1);
   return time;
 };

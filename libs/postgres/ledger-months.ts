@@ -1,7 +1,18 @@
 import { idTimeMs } from '#domain/id-time';
 import type { Database } from './database.ts';
 
-const monthOf = (timeMs: number): string => new Date(timeMs).toISOString().slice(0, 7);
+const DAY_MS = 86_400_000;
+
+/** The attempts by the month their ids were minted in, as `2026-10`. Most of them share a day. */
+const byMonth = (attemptIds: readonly string[]): Map<string, string[]> => {
+  const days = Map.groupBy(attemptIds, (id) => Math.floor(idTimeMs(id) / DAY_MS));
+  const months = new Map<string, string[]>();
+  for (const [day, ids] of days) {
+    const month = new Date(day * DAY_MS).toISOString().slice(0, 7);
+    months.set(month, [...(months.get(month) ?? []), ...ids]);
+  }
+  return months;
+};
 
 export type LedgerMonths = {
   /**
@@ -18,9 +29,8 @@ export const createLedgerMonths = (database: Database): LedgerMonths => {
   const known = new Set<string>();
   return {
     prepare: async (attemptIds) => {
-      const byMonth = Map.groupBy(attemptIds, (id) => monthOf(idTimeMs(id)));
       const dropped = new Set<string>();
-      for (const [month, ids] of byMonth) {
+      for (const [month, ids] of byMonth(attemptIds)) {
         if (known.has(month)) continue;
         const answer = await database.pool.query<{ exists: boolean }>(
           'select ledger_ensure_month($1::timestamptz) as exists',

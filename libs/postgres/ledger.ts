@@ -43,13 +43,15 @@ const loadKnown = async (client: PoolClient, rows: readonly PricedEvent[]): Prom
     name: 'load_known',
     text: `select attempt_id, revision, encode(payload_hash, 'hex') as hash
       from usage_event where attempt_id = any($1::text[])`,
-    values: [rows.map(({ event }) => event.attemptId)],
+    // As one text: an id has nothing that an array's text would have to escape.
+    values: [`{${rows.map(({ event }) => event.attemptId).join(',')}}`],
   });
   return new Map(known.rows.map((row) => [keyOf(row.attempt_id, row.revision), row.hash]));
 };
 
 /** The attempts of which both revisions are recorded, one of them only now. */
 const newlySuperseded = (rows: readonly EventRow[], known: ReadonlyMap<string, string>): string[] => {
+  if (known.size === 0 && rows.every(({ event }) => event.revision === 1)) return [];
   const recorded = new Set([...known.keys(), ...rows.map(keyOfEvent)]);
   const superseded = rows
     .map(({ event }) => event.attemptId)
@@ -141,14 +143,12 @@ const quarantine = (
   });
 
 /** Why the event's times keep it out of the ledger; null when they do not. */
-const timeFault = ({ event }: PricedEvent, nowMs: number, dropped: ReadonlySet<string>): string | null => {
+const timeFault = ({ event }: PricedEvent, nowMs: number): string | null => {
   const mintedMs = idTimeMs(event.attemptId);
   if (Math.abs(event.startedAtMs - mintedMs) > CLOCK_SKEW_MAX_MS) {
     return 'its start is more than a day from the time in its id';
   }
-  if (mintedMs > nowMs + CLOCK_SKEW_MAX_MS) return 'its id is of a time more than a day ahead';
-  if (dropped.has(event.attemptId)) return 'the events of its month were dropped';
-  return null;
+  return mintedMs > nowMs + CLOCK_SKEW_MAX_MS ? 'its id is of a time more than a day ahead' : null;
 };
 
 const recordTimely = async (
@@ -181,23 +181,18 @@ const record = async (
   events: readonly PricedEvent[],
 ): Promise<RecordedCounts> => {
   const nowMs = Date.now();
-  const timely = events.filter((row) => timeFault(row, nowMs, new Set()) === null);
-  const dropped = await months.prepare(timely.map(({ event }) => event.attemptId));
-  const faulty = events.flatMap((row) => {
-    const reason = timeFault(row, nowMs, dropped);
+  const faults = events.map((row) => timeFault(row, nowMs));
+  const inTime = events.filter((_, index) => faults[index] === null);
+  const dropped = await months.prepare(inTime.map(({ event }) => event.attemptId));
+  const isDropped = ({ event }: PricedEvent): boolean => dropped.has(event.attemptId);
+  const faulty = events.flatMap((row, index) => {
+    const reason = faults[index] ?? (isDropped(row) ? 'the events of its month were dropped' : null);
     return reason === null ? [] : [{ row, reason }];
   });
   if (faulty.length === 0) return recordTimely(database, months, events);
-  const faultyRows = new Set(faulty.map(({ row }) => row));
   const counts = await quarantine(database, faulty);
-  return add(
-    counts,
-    await recordTimely(
-      database,
-      months,
-      events.filter((row) => !faultyRows.has(row)),
-    ),
-  );
+  const rest = inTime.filter((row) => !isDropped(row));
+  return add(counts, await recordTimely(database, months, rest));
 };
 
 /** The ledger in PostgreSQL: events, their charges, their sums and what contradicts them in one transaction. */
