@@ -24,6 +24,7 @@ import { listStreamGaps } from '#postgres/stream-gaps';
 import { createTenantDirectory } from '#postgres/tenant-directory';
 import { inOpenScope } from '#postgres/tenant-scope';
 import { createTenantStore } from '#postgres/tenants';
+import { queryTierSavings } from '#postgres/tier-savings';
 import { listUnpricedUsage } from '#postgres/unpriced-usage';
 import { isStoreUnreachable } from '#postgres/unreachable';
 import { createWebhookDeliveries } from '#postgres/webhook-deliveries';
@@ -131,6 +132,7 @@ const registerRoutes = (app: FastifyInstance, deps: ControlPlaneDeps): void => {
     usage: {
       query: (selection) => queryUsage(database, selection),
       queryPerformance: (selection) => queryPerformance(database, selection),
+      queryTierSavings: (selection) => queryTierSavings(database, selection),
       readClock: (asOf) => readLedgerClock(database, asOf),
       loadRequest: (requestId, tenantId) => loadRequestUsage(database, requestId, tenantId),
     },

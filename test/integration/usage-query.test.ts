@@ -8,6 +8,7 @@ import { FloError } from '#domain/errors';
 import type { Database } from '#postgres/database';
 import { listPrices } from '#postgres/price-book';
 import { loadRequestUsage } from '#postgres/request-usage';
+import { queryTierSavings } from '#postgres/tier-savings';
 import { queryPerformance } from '#postgres/usage-performance';
 import { queryUsage, readLedgerClock } from '#postgres/usage-query';
 import { registerPriceRoutes } from '#services/control/routes/prices';
@@ -124,6 +125,7 @@ beforeAll(async () => {
     usage: {
       query: (selection) => queryUsage(database, selection),
       queryPerformance: (selection) => queryPerformance(database, selection),
+      queryTierSavings: (selection) => queryTierSavings(database, selection),
       readClock: (asOf) => readLedgerClock(database, asOf),
       loadRequest: (requestId, tenantId) => loadRequestUsage(database, requestId, tenantId),
     },

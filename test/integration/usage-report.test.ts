@@ -4,6 +4,7 @@ import type { AttemptEvent } from '#contracts/attempt-event';
 import { USAGE_DIMENSIONS, USAGE_GRANULARITIES, type Dimension } from '#contracts/usage-query';
 import { decodeUsd } from '#domain/money';
 import { exportAttempts, exportCharges } from '#postgres/usage-export';
+import { queryTierSavings } from '#postgres/tier-savings';
 import { queryPerformance } from '#postgres/usage-performance';
 import { OTHER_VALUES, queryUsage, readLedgerClock, type UsageSelection } from '#postgres/usage-query';
 import { segmentUsage } from '#domain/usage-segments';
@@ -229,6 +230,69 @@ describe('performance', () => {
         errors: { overloaded: 5 },
       },
     ]);
+  });
+});
+
+describe('the savings of tiers', () => {
+  const chosen = mint.mint('ten');
+  const record = async (
+    served: Pick<AttemptEvent, 'provider' | 'model'>,
+    serviceTier: string,
+    tokens: AttemptEvent['usage']['tokens'],
+  ): Promise<void> => {
+    const usage = { source: 'provider' as const, tokens, serviceTier };
+    const event = attemptEventOf({
+      tenantId: chosen,
+      ...served,
+      servedModel: null,
+      startedAtMs: FROM_MS + 5,
+      attribution: { team: 'search', tags: {} },
+      usage,
+    });
+    await opened.ledger.recordEvents([opened.priced(event)]);
+  };
+  const HAIKU = { provider: 'anthropic', model: 'claude-haiku-4-5' } as const;
+  const MINI = { provider: 'openai', model: 'gpt-4o-mini' } as const;
+
+  it('are what the same quantities cost at standard, less what they cost, attempt by attempt', async () => {
+    await record(HAIKU, 'standard', { input: 9_999, output: 999 });
+    await record(HAIKU, 'batch', { input: 1_000, cache_read: 2_000, output: 100 });
+    await record(HAIKU, 'batch', { input: 500, output: 0 });
+    await record(MINI, 'priority', { input: 100, output: 10 });
+    await record(MINI, 'flex', { input: 100, output: 10 });
+    const asked = selectionOf({ tenantId: chosen, asOf: await now(), groupBy: ['team'] });
+    const { rows } = await queryTierSavings(opened.database, asked);
+    const common = { periodStart: null, dimensions: ['search'], uncomparedAttempts: 0 };
+    // 1,000 × 0.5 + 2,000 × 0.05 + 100 × 2.5 and 500 × 0.5 against twice as much; 35 millionths against 21.
+    expect(rows).toEqual([
+      {
+        ...common,
+        tier: 'batch',
+        attempts: 2,
+        costPicoUsd: decodeUsd('0.0011'),
+        listCostPicoUsd: decodeUsd('0.0011'),
+        standardCostPicoUsd: decodeUsd('0.0022'),
+      },
+      {
+        ...common,
+        tier: 'flex',
+        attempts: 1,
+        uncomparedAttempts: 1,
+        costPicoUsd: 0n,
+        listCostPicoUsd: 0n,
+        standardCostPicoUsd: 0n,
+      },
+      {
+        ...common,
+        tier: 'priority',
+        attempts: 1,
+        costPicoUsd: decodeUsd('0.000035'),
+        listCostPicoUsd: decodeUsd('0.000035'),
+        standardCostPicoUsd: decodeUsd('0.000021'),
+      },
+    ]);
+    const none = await queryTierSavings(opened.database, { ...asked, fromMs: FROM_MS + 6 });
+    expect(none).toEqual({ rows: [], hasMore: false });
   });
 });
 

@@ -6,6 +6,7 @@ import { usageQuery, type UsageQuery } from '#contracts/usage-query';
 import { FloError } from '#domain/errors';
 import { encodeUsd, encodeUsdPerMillion } from '#domain/money';
 import type { ExplainedCharge, RecordedAttempt } from '#postgres/request-usage';
+import type { SavingsRow, SavingsSelection } from '#postgres/tier-savings';
 import type { PerformanceRow, PerformanceSelection } from '#postgres/usage-performance';
 import type { LedgerClock, UsagePage, UsageRow, UsageSelection } from '#postgres/usage-query';
 import { decodeCursor, encodeCursor, invalidInput } from './list-input.ts';
@@ -19,6 +20,7 @@ export type UsageRouteDependencies = {
     queryPerformance: (
       selection: PerformanceSelection,
     ) => Promise<{ rows: PerformanceRow[]; hasMore: boolean }>;
+    queryTierSavings: (selection: SavingsSelection) => Promise<{ rows: SavingsRow[]; hasMore: boolean }>;
     loadRequest: (requestId: RequestId, tenantId: TenantId | null) => Promise<RecordedAttempt[]>;
   };
 };
@@ -148,12 +150,24 @@ const encodeAttempt = (attempt: RecordedAttempt) => ({
   recorded_at: attempt.recordedAt.toISOString(),
 });
 
+const encodeSavings = (row: SavingsRow, query: UsageQuery) => ({
+  ...encodeKeys(row, query),
+  tier: row.tier,
+  attempts: row.attempts,
+  uncompared_attempts: row.uncomparedAttempts,
+  cost: encodeUsd(row.costPicoUsd),
+  list_cost: encodeUsd(row.listCostPicoUsd),
+  standard_cost: encodeUsd(row.standardCostPicoUsd),
+  /** Below zero where the tier costs more than the standard one. */
+  saving: encodeUsd(row.standardCostPicoUsd - row.listCostPicoUsd),
+});
+
 /** Answers about a moment no longer ago than this come from rollups, less what came since. */
 const ROLLUPS_READ_MS = 15 * 60_000;
 
 /**
- * `POST /api/v1/usage/query`, `POST /api/v1/usage/performance` and `GET /api/v1/usage/requests/{request_id}`. The root key reads every
- * tenant; an API key its own.
+ * `POST /api/v1/usage/query`, `…/performance` and `…/savings`, and `GET /api/v1/usage/requests/{request_id}`.
+ * The root key reads every tenant; an API key its own.
  */
 export const registerUsageRoutes = (app: FastifyInstance, dependencies: UsageRouteDependencies): void => {
   const { authorize, usage } = dependencies;
@@ -231,6 +245,17 @@ export const registerUsageRoutes = (app: FastifyInstance, dependencies: UsageRou
         status: row.outcomes,
         errors: row.errors,
       })),
+      as_of: asOf,
+      watermark: clock.watermark?.toISOString() ?? null,
+      ...next(hasMore),
+    };
+  });
+
+  app.post('/api/v1/usage/savings', async (request) => {
+    const { query, clock, asOf, selection, next } = await readQuery(request);
+    const { rows, hasMore } = await usage.queryTierSavings(selection);
+    return {
+      data: rows.map((row) => encodeSavings(row, query)),
       as_of: asOf,
       watermark: clock.watermark?.toISOString() ?? null,
       ...next(hasMore),
