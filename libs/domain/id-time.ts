@@ -1,7 +1,7 @@
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 const TIME_CHARACTERS = 10;
-const DIGITS = new Int8Array(128).fill(-1);
-for (const [digit, character] of [...ALPHABET].entries()) DIGITS[character.charCodeAt(0)] = digit;
+/** The value of each character by its code, −1 for one that no id has. */
+const DIGITS = Int8Array.from({ length: 128 }, (_, code) => ALPHABET.indexOf(String.fromCharCode(code)));
 
 /** The ten characters an id minted at this time (Unix milliseconds) has after its prefix; they sort by it. */
 export const encodeIdTime = (timeMs: number): string => {
