@@ -1,4 +1,6 @@
 /** Every provider's own batch API behind flo2's batches: what was not answered there is queued, and nothing twice. */
+import Anthropic from '@anthropic-ai/sdk';
+import { toFile } from 'openai';
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { TOKEN_CLASSES } from '#contracts/usage';
@@ -8,6 +10,7 @@ import type { SimulatedBatch } from '#test/simulators/batches/simulated-batch';
 import type { Operation } from '#test/simulators/provider';
 import { BatchCaller, sortedStatuses } from '#test/support/native-batches';
 import { countedTokens, startStack, type Stack } from '#test/support/stack';
+import type { TestTenant } from '#test/support/tenant';
 
 let stack: Stack;
 let database: Client;
@@ -31,16 +34,18 @@ class Account {
   readonly tenantId: string;
   readonly secret: string;
 
-  constructor(caller: BatchCaller, tenantId: string, secret: string) {
+  readonly apiKey: string;
+
+  constructor(caller: BatchCaller, tenant: TestTenant) {
     this.caller = caller;
-    this.tenantId = tenantId;
-    this.secret = secret;
+    this.tenantId = tenant.tenantId;
+    this.apiKey = tenant.apiKey;
+    this.secret = tenant.providerSecrets[0] ?? '';
   }
 
   static async of(provider: ProviderId): Promise<Account> {
     const tenant = await stack.createTenant({ providerKeys: [{ provider }] });
-    const caller = new BatchCaller(stack.flo2.url, tenant.apiKey);
-    return new Account(caller, tenant.tenantId, tenant.providerSecrets[0] ?? '');
+    return new Account(new BatchCaller(stack.flo2.url, tenant.apiKey), tenant);
   }
 
   get batches(): SimulatedBatch[] {
@@ -179,5 +184,86 @@ describe.each(MODELS)('the batch API of %s', (provider, model) => {
     expect(account.lines).toHaveLength(5);
     expect(account.calls).toHaveLength(0);
     expect(await account.ledger(5)).toEqual(account.charged);
+  });
+});
+
+const NATIVE = { headers: { 'x-flo2-batch-mode': 'native' } };
+
+describe('a message batch', () => {
+  it.each([
+    ['anthropic', 'anthropic/claude-haiku-4-5'],
+    ['openai', 'openai/gpt-4o-mini'],
+    ['google', 'google/gemini-2.5-flash-lite'],
+  ] as const)('runs by the batch API of %s, in its own dialect', async (provider, model) => {
+    const account = await Account.of(provider);
+    const client = new Anthropic({ apiKey: account.apiKey, baseURL: stack.flo2.url, maxRetries: 0 });
+    account.set('batch_line', { status: 400 }, 1);
+    const requests = ['a', 'b', 'c'].map((customId) => ({
+      custom_id: customId,
+      params: {
+        model,
+        max_tokens: 200,
+        messages: [{ role: 'user' as const, content: `echo: ${customId} now` }],
+      },
+    }));
+    const { id } = await client.messages.batches.create({ requests }, NATIVE);
+    const batch = await vi.waitFor(
+      async () => {
+        const current = await client.messages.batches.retrieve(id);
+        expect(current.processing_status).toBe('ended');
+        return current;
+      },
+      { timeout: 30_000, interval: 50 },
+    );
+    expect(batch.request_counts).toMatchObject({ succeeded: 2, errored: 1 });
+    const said: string[] = [];
+    for await (const { custom_id: customId, result } of await client.messages.batches.results(id)) {
+      if (result.type !== 'succeeded') said.push(result.type);
+      // Gemini signs its reasoning, which stands beside.
+      else expect(result.message.content).toContainEqual({ type: 'text', text: `${customId} now` });
+    }
+    expect(said).toEqual(['errored']);
+    expect(account.batches).toHaveLength(1);
+    expect(account.calls).toHaveLength(0);
+    expect(await account.ledger(2)).toEqual(account.charged);
+  });
+});
+
+describe('a batch of another endpoint', () => {
+  const EMBEDDINGS = '/v1/embeddings';
+  const RESPONSES = '/v1/responses';
+  it.each([
+    ['openai', EMBEDDINGS, 'openai/text-embedding-3-small', { object: 'list' }],
+    ['mistral', EMBEDDINGS, 'mistral/mistral-embed', { object: 'list' }],
+    ['openai', RESPONSES, 'openai/gpt-4o-mini', { object: 'response', status: 'completed' }],
+    ['anthropic', RESPONSES, 'anthropic/claude-haiku-4-5', { object: 'response', status: 'completed' }],
+  ] as const)('runs by the batch API of %s: %s', async (provider, url, model, expected) => {
+    const account = await Account.of(provider);
+    const { client } = account.caller;
+    const lines = ['a', 'b'].map((customId) =>
+      JSON.stringify({
+        custom_id: customId,
+        method: 'POST',
+        url,
+        body: { model, input: `echo: ${customId}` },
+      }),
+    );
+    const file = await client.files.create({
+      purpose: 'batch',
+      file: await toFile(Buffer.from(lines.join('\n')), 'lines.jsonl'),
+    });
+    const { id } = await client.batches.create(
+      { input_file_id: file.id, endpoint: url, completion_window: '24h' },
+      NATIVE,
+    );
+    const batch = await account.caller.awaitStatus(id, 'completed');
+    const results = await account.caller.results(batch);
+    expect([...results.values()].map(({ response }) => response?.['body'])).toMatchObject([
+      expected,
+      expected,
+    ]);
+    expect(account.batches).toHaveLength(1);
+    expect(account.calls).toHaveLength(0);
+    expect(await account.ledger(2)).toEqual(account.charged);
   });
 });
