@@ -2,7 +2,8 @@
  * `npm run bench:ledger [-- --events N]`: records N events (10 million unless told), as dense as 10 million are
  * in a month, through the same code that metering runs after it has read a message, into the embedded Postgres
  * with every promise about crashes kept. Prints how many there were in a second, how long the month by team
- * and model takes, what a raw export needs of memory, and how many a second come by the event stream.
+ * and model takes, what a raw export needs of memory, how many a second come by the event stream, and what a
+ * budget's decision costs a request.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -25,6 +26,7 @@ import { BATCH_MAX, decodeReceived } from '#services/metering/consume';
 import { readPriceSources } from '#services/metering/price-sources';
 import { READERS } from '#services/metering/service';
 import { stopOnSignal } from '#test/support/stop-on-signal';
+import { measureDecisions } from './budget-decisions.ts';
 import { EventText } from './event-text.ts';
 import { recordStreamed } from './ledger-stream.ts';
 
@@ -168,6 +170,13 @@ const measureStream = async (database: Database, terms: PriceTerms): Promise<voi
   );
 };
 
+const showDecisions = async (database: Database, terms: PriceTerms): Promise<void> => {
+  const { decisions, roundTrips, meanMs, p99Ms } = await measureDecisions(database, terms.book);
+  say(
+    `${decisions.toLocaleString('en')} decisions under two budgets: ${meanMs.toFixed(3)} ms each, p99 ${p99Ms.toFixed(3)} ms (target 1 ms), ${roundTrips} round trips to Postgres in all`,
+  );
+};
+
 const postgres = await startPostgres({ dataDir: directory });
 const database = openDatabase({
   url: postgres.url,
@@ -184,6 +193,7 @@ try {
   await measureVerification(database);
   await measureExport(database);
   await measureStream(database, terms);
+  await showDecisions(database, terms);
   const size = await database.pool.query<{ bytes: string }>(
     'select pg_database_size(current_database()) as bytes',
   );
