@@ -6,6 +6,12 @@ import {
   showDeadLetter,
 } from './commands/dead-letters.ts';
 import { health } from './commands/health.ts';
+import {
+  listPriceProposals,
+  listUnpriced,
+  promotePriceProposal,
+  rejectPriceProposal,
+} from './commands/prices.ts';
 import { tail } from './commands/tail.ts';
 
 /** Every command, in the order in which help shows them. */
@@ -16,4 +22,8 @@ export const COMMANDS: readonly Command[] = [
   showDeadLetter,
   replayDeadLetter,
   purgeDeadLetters,
+  listPriceProposals,
+  promotePriceProposal,
+  rejectPriceProposal,
+  listUnpriced,
 ];

@@ -392,8 +392,8 @@ describe('a budget', () => {
     const tenantId = await createTenant();
     await createBudget(tenantId, { limit: '1000' });
     const leases = createBudgetLeases(opened.database);
-    const lease = vi.fn(leases.lease);
-    const loadBudgets = vi.fn(leases.loadBudgets);
+    const lease = vi.fn<BudgetLeases['lease']>(leases.lease);
+    const loadBudgets = vi.fn<BudgetLeases['loadBudgets']>(leases.loadBudgets);
     const gate = openGate('busy', undefined, { ...leases, lease, loadBudgets });
     for (let index = 0; index < 1_000; index += 1) {
       const hold = await gate.hold(requestOf(tenantId));
