@@ -78,7 +78,9 @@ export type UserPart = TextPart | ImagePart | DocumentPart | AudioPart | ToolRes
 export type AssistantPart = TextPart | ReasoningPart | RefusalPart | ToolCallPart;
 export type UserMessage = { role: 'user'; content: UserPart[] };
 export type AssistantMessage = { role: 'assistant'; content: AssistantPart[] };
-export type ChatMessage = UserMessage | AssistantMessage;
+/** An instruction in the middle of the conversation; what stands before it is the request's `system`. */
+export type SystemMessage = { role: 'system'; content: TextPart[] };
+export type ChatMessage = UserMessage | AssistantMessage | SystemMessage;
 
 export type ToolDefinition = {
   name: string;

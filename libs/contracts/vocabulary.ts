@@ -13,6 +13,7 @@ export type StreamFraming = z.infer<typeof streamFraming>;
 export const SURFACE_IDS = [
   'openai-chat',
   'openai-responses',
+  'openai-count-tokens',
   'openai-embeddings',
   'anthropic-messages',
   'anthropic-count-tokens',

@@ -80,6 +80,8 @@ type WireBase = {
 
 export type ChatWire = WireBase & {
   operation: 'chat';
+  /** Whether it can say of a translated request what the provider's usual wire cannot, and all the rest too. */
+  suits?: (request: ChatRequest) => boolean;
   encodeRequest: (input: TranslatedInput<ChatRequest>) => UpstreamCall;
   decodeResponse: (body: Uint8Array) => ChatResponse;
   createStreamDecoder: (options: { usageInjected: boolean }) => StreamDecoder;
@@ -113,7 +115,10 @@ export type ModelList = {
   decode: (body: Uint8Array) => { models: ListedModel[]; next: string | null };
 };
 
-/** A provider of models and the wires it speaks; of each operation the first is the one translated to. */
+/**
+ * A provider of models and the wires it speaks; of each operation the first is the one translated to, unless
+ * another suits the request.
+ */
 export type Provider = {
   id: ProviderId;
   /** What the path of every call is put behind. */

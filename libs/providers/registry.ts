@@ -1,3 +1,4 @@
+import type { ChatRequest } from '#contracts/inference';
 import type { CompatibleDialect, Operation, ProviderId, SurfaceId } from '#contracts/vocabulary';
 import { FloError } from '#domain/errors';
 import { anthropic } from './anthropic/anthropic.ts';
@@ -7,7 +8,7 @@ import { mistral } from './mistral/mistral.ts';
 import { openaiCompatible, openaiCompatibleAt } from './openai-compatible/openai-compatible.ts';
 import { openai } from './openai/openai.ts';
 import { openrouter } from './openrouter/openrouter.ts';
-import type { Provider, Wire } from './provider.ts';
+import type { ChatWire, Provider, Wire } from './provider.ts';
 
 const PROVIDERS: Readonly<Record<ProviderId, Provider>> = {
   openai,
@@ -71,3 +72,8 @@ export const wireFor = (provider: Provider, asked: { id: SurfaceId; operation: O
     { param: 'model' },
   );
 };
+
+/** The wire that can say all of a translated request: the usual one, unless another suits it better. */
+export const suitedWire = (provider: Provider, usual: ChatWire, request: ChatRequest): ChatWire =>
+  provider.wires.filter((wire) => wire.operation === 'chat').find((wire) => wire.suits?.(request) === true) ??
+  usual;

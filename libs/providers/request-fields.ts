@@ -2,7 +2,8 @@ import type { ChatRequest } from '#contracts/inference';
 import { FloError } from '#domain/errors';
 import type { Inexpressible } from '#domain/inexpressible';
 
-const STRUCTURE: ReadonlySet<string> = new Set<keyof ChatRequest>([
+/** What every wire writes. */
+export const STRUCTURE: ReadonlySet<string> = new Set<keyof ChatRequest>([
   'stream',
   'system',
   'messages',

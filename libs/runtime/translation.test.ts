@@ -61,3 +61,28 @@ describe('a conversation for a provider of its own dialect', () => {
     });
   });
 });
+
+describe('a request that one wire of a provider can say more of', () => {
+  const call = (thinking: object, changes: object = {}) => {
+    const messages = [{ role: 'user', content: 'hello' }];
+    const body = { model: 'openai/gpt-x', max_tokens: 9, messages, ...thinking, ...changes };
+    const target = { provider: providerOf('openai'), model: 'gpt-x' };
+    return translateFor(headerOf('anthropic-messages'), Buffer.from(JSON.stringify(body)), target).call;
+  };
+
+  it('goes by that wire, and any other by the usual one', () => {
+    expect(call({}).path).toBe('/chat/completions');
+    const shown = call({ thinking: { type: 'adaptive' }, output_config: { effort: 'low' } });
+    expect(shown.path).toBe('/responses');
+    expect(JSON.parse(Buffer.from(shown.body).toString('utf8'))).toMatchObject({
+      reasoning: { effort: 'low', summary: 'auto' },
+    });
+  });
+
+  it('is refused where no wire can say all of it', () => {
+    const thinking = { thinking: { type: 'adaptive' } };
+    expect(() => call(thinking, { stop_sequences: ['END'] })).toThrow(
+      expect.objectContaining({ code: 'invalid_request', param: 'thinking.display' }),
+    );
+  });
+});

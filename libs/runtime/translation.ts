@@ -15,7 +15,7 @@ import type {
   UpstreamCall,
   Wire,
 } from '#providers/provider';
-import { wireFor } from '#providers/registry';
+import { suitedWire, wireFor } from '#providers/registry';
 import { createSseReader, type SseEvent } from '#providers/sse';
 import { surfaceOf } from '#surfaces/registry';
 import { holdsWrappedSeal } from '#surfaces/seal-text';
@@ -141,27 +141,36 @@ const passThrough = (
 type Ready = Pick<Translation, 'call' | 'translateAnswer' | 'openStream'>;
 type Between = { input: DecodeInput; model: string; context: EncodeContext };
 
-const betweenChats = (wire: ChatWire, surface: ChatSurface, { input, model, context }: Between): Ready => ({
-  call: wire.encodeRequest({
-    request: surface.decodeRequest(input),
-    model,
-    inexpressible: input.inexpressible,
-  }),
-  translateAnswer: (answer) => {
-    const response = wire.decodeResponse(answer);
-    const { id, model: servedModel, finishReason, usage } = response;
-    return {
-      body: encodeJson(surface.encodeResponse(response, context, input.body)),
-      facts: { id, model: servedModel, finishReason, usage },
-    };
-  },
-  openStream: () => {
-    const encoder = surface.createStreamEncoder(input.body, context);
-    return streamOf(wire.createStreamDecoder({ usageInjected: false }), ({ parts }) =>
-      parts.map((part) => encoder.encode(part)).join(''),
-    );
-  },
-});
+const betweenChats = (
+  provider: Provider,
+  usual: ChatWire,
+  surface: ChatSurface,
+  { input, model, context }: Between,
+): Ready => {
+  const request = surface.decodeRequest(input);
+  const wire = suitedWire(provider, usual, request);
+  return {
+    call: wire.encodeRequest({ request, model, inexpressible: input.inexpressible }),
+    translateAnswer: (answer) => {
+      const response = wire.decodeResponse(answer);
+      const { id, model: servedModel, finishReason, usage } = response;
+      return {
+        body: encodeJson(surface.encodeResponse(response, context, input.body)),
+        facts: { id, model: servedModel, finishReason, usage },
+      };
+    },
+    openStream: () => {
+      const encoder = surface.createStreamEncoder(input.body, context);
+      return streamOf(wire.createStreamDecoder({ usageInjected: false }), ({ parts }) =>
+        parts.map((part) => encoder.encode(part)).join(''),
+      );
+    },
+  };
+};
+
+/** Clients are told which model answered: the one that was asked, where the provider does not say. */
+const named = <Response extends { model: string }>(response: Response, model: string): Response =>
+  response.model === '' ? { ...response, model } : response;
 
 const betweenEmbeddings = (
   wire: EmbeddingWire,
@@ -174,7 +183,7 @@ const betweenEmbeddings = (
     inexpressible: input.inexpressible,
   }),
   translateAnswer: (answer) => ({
-    body: encodeJson(surface.encodeResponse(wire.decodeResponse(answer), input.body)),
+    body: encodeJson(surface.encodeResponse(named(wire.decodeResponse(answer), model), input.body)),
     facts: wire.readAnswer(answer),
   }),
   openStream: notStreamed,
@@ -197,8 +206,15 @@ const betweenTokenCounts = (
   openStream: notStreamed,
 });
 
-const between = (wire: Wire, surface: ReturnType<typeof surfaceOf>, ready: Between): Ready => {
-  if (wire.operation === 'chat' && surface.operation === 'chat') return betweenChats(wire, surface, ready);
+const between = (
+  provider: Provider,
+  wire: Wire,
+  surface: ReturnType<typeof surfaceOf>,
+  ready: Between,
+): Ready => {
+  if (wire.operation === 'chat' && surface.operation === 'chat') {
+    return betweenChats(provider, wire, surface, ready);
+  }
   if (wire.operation === 'embedding' && surface.operation === 'embedding') {
     return betweenEmbeddings(wire, surface, ready);
   }
@@ -225,7 +241,7 @@ export const translateFor = (
   if (passes) return passThrough(provider, wire, header, body, target.model);
   const inexpressible = new Inexpressible({ drop: header.dropInexpressible, paramOf: paramOf(surface) });
   const clientBody: unknown = JSON.parse(Buffer.from(body).toString('utf8'));
-  const ready = between(wire, surface, {
+  const ready = between(provider, wire, surface, {
     input: { body: clientBody, stream: header.stream, inexpressible },
     model: target.model,
     context: { createdAtMs: header.admittedAtMs, streamFraming: header.streamFraming },

@@ -6,6 +6,7 @@ import type { RequestPath } from './surface.ts';
 const ENDPOINTS: Readonly<Record<string, SurfaceId>> = {
   '/v1/chat/completions': 'openai-chat',
   '/v1/responses': 'openai-responses',
+  '/v1/responses/input_tokens': 'openai-count-tokens',
   '/v1/embeddings': 'openai-embeddings',
   '/v1/messages': 'anthropic-messages',
   '/v1/messages/count_tokens': 'anthropic-count-tokens',

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { PROVIDER_IDS, type ProviderId } from '#contracts/vocabulary';
 import type { ControlClient } from './control-client.ts';
 import { writePrivateFile } from './data-directory.ts';
 import { createApiKey, ensureProviderKey, ensureTenant } from './tenant-setup.ts';
@@ -29,29 +30,21 @@ export const ensureDemoTenant = async (options: {
   isAccepted: (apiKey: string) => Promise<boolean>;
   directory: string;
   url: string;
-  simulatorUrl: string;
+  /** Where a provider is simulated, and a key that it takes. */
+  simulated: (provider: ProviderId) => { baseUrl: string; secret: string };
 }): Promise<DemoTenant> => {
-  const { control, isAccepted, directory, url, simulatorUrl } = options;
+  const { control, isAccepted, directory, url, simulated } = options;
   const tenantId = await ensureTenant(control, 'demo');
-  const baseUrl = `${simulatorUrl}/v1`;
-  await ensureProviderKey(control, tenantId, {
-    provider: 'openai',
-    name: 'openai',
-    secret: 'sk-demo-openai',
-    baseUrl,
-  });
+  for (const provider of PROVIDER_IDS) {
+    await ensureProviderKey(control, tenantId, { provider, name: provider, ...simulated(provider) });
+  }
+  const { baseUrl, secret } = simulated('openai');
   await ensureProviderKey(control, tenantId, {
     provider: 'openai',
     name: 'openai-failing',
-    secret: 'sk-demo-openai-failing',
+    secret: `${secret}-failing`,
     models: [FAILING_MODEL],
     baseUrl,
-  });
-  await ensureProviderKey(control, tenantId, {
-    provider: 'anthropic',
-    name: 'anthropic',
-    secret: 'sk-ant-demo-anthropic',
-    baseUrl: simulatorUrl,
   });
   await control.call('PUT', `/tenants/${tenantId}/routes/${DEMO_ROUTE}`, z.unknown(), {
     strategy: 'fallback',

@@ -11,7 +11,16 @@ const QUESTIONS = [
   'Name three uses of a gateway.',
   'How does a fallback differ from a retry?',
 ];
-const MODELS = ['openai/gpt-4o-mini', 'anthropic/claude-haiku-4-5', 'openai/gpt-4o', DEMO_ROUTE];
+const MODELS = [
+  'openai/gpt-4o-mini',
+  'anthropic/claude-haiku-4-5',
+  DEMO_ROUTE,
+  'google/gemini-2.5-flash',
+  'mistral/mistral-small-latest',
+  'groq/llama-3.3-70b-versatile',
+  'openrouter/anthropic/claude-sonnet-4.5',
+  'openai_compatible/meta-llama/Llama-3.3-70B-Instruct',
+];
 
 const pick = (choices: readonly string[], index: number): string => choices[index % choices.length] ?? '';
 

@@ -14,6 +14,7 @@ export const startDemo = async (
 ): Promise<string> => {
   // Loaded for the demo only: the simulators are no part of what serves.
   const { startSimulator } = await import('#test/simulators/simulator');
+  const { simulatedBaseUrl, simulatedSecret } = await import('#test/simulators/base-urls');
   const simulator = await resources.open(
     'the simulated providers',
     () => startSimulator({ logLimit: 1_000 }),
@@ -23,7 +24,16 @@ export const startDemo = async (
     const headers = { authorization: `Bearer ${apiKey}` };
     return (await app.inject({ method: 'GET', url: '/v1/models', headers })).statusCode === 200;
   };
-  const tenant = await ensureDemoTenant({ control, isAccepted, directory, url, simulatorUrl: simulator.url });
+  const tenant = await ensureDemoTenant({
+    control,
+    isAccepted,
+    directory,
+    url,
+    simulated: (provider) => ({
+      baseUrl: simulatedBaseUrl(simulator.url, provider),
+      secret: simulatedSecret(provider, `demo-${provider}`),
+    }),
+  });
   void sendDemoTraffic(url, tenant.apiKey).then(
     ({ sent, answered }) => logger.info({ sent, answered }, 'the demo has sent its traffic'),
     (error: unknown) => logger.warn({ err: error }, 'the demo could not send its traffic'),

@@ -11,6 +11,7 @@ import {
   encodeOpenaiModel,
   type ModelEntry,
 } from './model-entries.ts';
+import { anthropicPageOf, geminiPageOf } from './model-pages.ts';
 
 export type ModelDeps = Pick<AdmissionDeps, 'directory' | 'clock' | 'listedModels'> & {
   /** The rates in force for a provider's model. */
@@ -29,7 +30,7 @@ export const modelDialectOf = ({ url, headers }: Pick<FastifyRequest, 'url' | 'h
 
 type Dialect = {
   one: (entry: ModelEntry) => object;
-  all: (entries: readonly ModelEntry[]) => object;
+  all: (entries: readonly ModelEntry[], query: Readonly<Record<string, unknown>>) => object;
 };
 
 const OPENAI: Dialect = {
@@ -38,16 +39,25 @@ const OPENAI: Dialect = {
 };
 const ANTHROPIC: Dialect = {
   one: encodeAnthropicModel,
-  all: (entries) => ({
-    data: entries.map(encodeAnthropicModel),
-    has_more: false,
-    first_id: entries[0]?.id ?? null,
-    last_id: entries.at(-1)?.id ?? null,
-  }),
+  all: (entries, query) => {
+    const page = anthropicPageOf(entries, query);
+    return {
+      data: page.entries.map(encodeAnthropicModel),
+      has_more: page.hasMore,
+      first_id: page.entries[0]?.id ?? null,
+      last_id: page.entries.at(-1)?.id ?? null,
+    };
+  },
 };
 const GEMINI: Dialect = {
   one: encodeGeminiModel,
-  all: (entries) => ({ models: entries.map(encodeGeminiModel) }),
+  all: (entries, query) => {
+    const page = geminiPageOf(entries, query);
+    return {
+      models: page.entries.map(encodeGeminiModel),
+      ...(page.nextPageToken !== null && { nextPageToken: page.nextPageToken }),
+    };
+  },
 };
 
 const dialectOf = (request: FastifyRequest): Dialect => {
@@ -89,7 +99,9 @@ export const registerModelRoutes = (app: FastifyInstance, deps: ModelDeps): void
       : request.headers;
 
   for (const path of [...OPENAI_PATHS, GEMINI_PATH]) {
-    app.get(path, async (request) => dialectOf(request).all(await list(headersOf(request))));
+    app.get(path, async (request) =>
+      dialectOf(request).all(await list(headersOf(request)), request.query as Record<string, unknown>),
+    );
     // An id is `provider/model`: everything behind the path, slashes included.
     app.get<{ Params: { '*': string } }>(`${path}/*`, async (request) =>
       dialectOf(request).one(await find(headersOf(request), request.params['*'])),

@@ -24,6 +24,7 @@ const at = (path: string, surface: SurfaceId): InferenceRoute => ({
 export const INFERENCE_ROUTES: readonly InferenceRoute[] = [
   at('/v1/chat/completions', 'openai-chat'),
   at('/v1/responses', 'openai-responses'),
+  at('/v1/responses/input_tokens', 'openai-count-tokens'),
   at('/v1/embeddings', 'openai-embeddings'),
   at('/v1/messages', 'anthropic-messages'),
   at('/v1/messages/count_tokens', 'anthropic-count-tokens'),
@@ -34,7 +35,8 @@ export const INFERENCE_ROUTES: readonly InferenceRoute[] = [
       readGeminiAddress((params as { '*': string })['*'], query as Record<string, unknown>),
     takesQueryKey: true,
   })),
-  // Groq's client library has this path below its base URL.
+  // Groq's client library has these paths below its base URL.
+  at('/openai/v1/embeddings', 'openai-embeddings'),
   at('/openai/v1/chat/completions', 'openai-chat'),
 ];
 

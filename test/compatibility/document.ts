@@ -62,6 +62,10 @@ const PLAIN: Readonly<Partial<Record<SurfaceId, { base: object; asked: object }>
     base: { content: { parts: [{ text: 'one' }] } },
     asked: { content: { parts: [{ text: 'two' }] }, outputDimensionality: 8 },
   },
+  'openai-count-tokens': {
+    base: { model: 'm', input: 'one' },
+    asked: { model: 'm', input: 'two' },
+  },
   'anthropic-count-tokens': {
     base: { model: 'm', messages: [{ role: 'user', content: 'one' }] },
     asked: { model: 'm', messages: [{ role: 'user', content: 'two' }] },

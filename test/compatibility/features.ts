@@ -172,6 +172,21 @@ export const CHAT_FEATURES: readonly ChatFeature[] = [
     },
   },
   {
+    name: 'a later instruction',
+    'openai-chat': {
+      messages: [
+        { role: 'user', content: 'hello' },
+        { role: 'system', content: 'Be brief.' },
+      ],
+    },
+    'openai-responses': {
+      input: [
+        { role: 'user', content: 'hello' },
+        { role: 'developer', content: 'Be brief.' },
+      ],
+    },
+  },
+  {
     name: 'streaming',
     'openai-chat': { stream: true },
     'openai-responses': { stream: true },

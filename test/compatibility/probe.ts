@@ -3,7 +3,7 @@ import { COMPATIBLE_DIALECTS, PROVIDER_IDS, type ProviderId, type SurfaceId } fr
 import { FloError } from '#domain/errors';
 import { Inexpressible } from '#domain/inexpressible';
 import type { Provider } from '#providers/provider';
-import { providerFor, providerOf, wireFor } from '#providers/registry';
+import { providerFor, providerOf, suitedWire, wireFor } from '#providers/registry';
 import { surfaceOf } from '#surfaces/registry';
 import { paramOf } from '#surfaces/surface';
 
@@ -59,7 +59,9 @@ const send = (surfaceId: SurfaceId, column: Column, body: Body, drop: boolean): 
     return { body: textOf(call), dropped: inexpressible.dropped };
   }
   if (wire.operation === 'embedding') throw new TypeError('another operation');
-  const call = wire.encodeRequest({ request: surface.decodeRequest(input), model, inexpressible });
+  const request = surface.decodeRequest(input);
+  const suited = wire.operation === 'chat' ? suitedWire(column.provider, wire, request) : wire;
+  const call = suited.encodeRequest({ request, model, inexpressible });
   return { body: textOf(call), dropped: inexpressible.dropped };
 };
 

@@ -13,7 +13,7 @@ import { fixturesOf, type Fixture } from './fixtures.ts';
 const addressOf = (provider: ProviderId, dialect: CompatibleDialect | null): Provider =>
   dialect === null
     ? providerOf(provider)
-    : providerFor({ provider, baseUrl: 'https://server.example/v1', dialect });
+    : providerFor({ provider, baseUrl: 'https://server.example/openai/v1', dialect });
 
 const wireOf = ({ wires }: Provider, { api }: Fixture): Wire => {
   const wire = wires.find(({ surface }) => surface === api);
@@ -149,11 +149,12 @@ describe.each(PROVIDER_IDS)('%s', (provider) => {
 
   for (const { dialect, fixtures } of sources) {
     const at = addressOf(provider, dialect);
-    const readable = fixtures.filter(
-      ({ api }) => api === 'errors' || at.wires.some(({ surface }) => surface === api),
-    );
+    it(`has fixtures of ${dialect ?? provider} for each of its wires, and for its errors`, () => {
+      const wires = at.wires.map(({ surface }) => surface);
+      expect(fixtures.map(({ api }) => api)).toEqual(expect.arrayContaining(['errors', ...wires]));
+    });
     it.each(
-      readable.map((fixture) => ({ title: `${dialect ?? ''} ${fixture.api} ${fixture.name}`, fixture })),
+      fixtures.map((fixture) => ({ title: `${dialect ?? ''} ${fixture.api} ${fixture.name}`, fixture })),
     )('reads $title', ({ fixture }) => {
       check(provider, at, fixture);
     });

@@ -9,4 +9,4 @@ it('mutated streams, bodies and requests are taken or refused, and nothing else'
   // Both kinds, so that neither the inputs are hopeless nor the decoders blind.
   expect(taken).toBeGreaterThan(500);
   expect(refused).toBeGreaterThan(500);
-});
+}, 60_000);

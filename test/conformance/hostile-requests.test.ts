@@ -118,6 +118,7 @@ const GENERATE = {
 const WELL_FORMED: Readonly<Record<SurfaceId, object>> = {
   'openai-chat': CHAT,
   'openai-responses': RESPONSES,
+  'openai-count-tokens': RESPONSES,
   'openai-embeddings': { model: 'm', input: ['a', 'b'], dimensions: 2, user: 'u' },
   'anthropic-messages': MESSAGES,
   'anthropic-count-tokens': MESSAGES,

@@ -48,6 +48,11 @@ describe('the models of a tenant', () => {
   it('are listed in the dialects of Anthropic and Gemini, too', async () => {
     const anthropic = await get('/v1/models', { ...bearer(), 'anthropic-version': '2023-06-01' });
     expect(anthropic.body).toMatchObject({ has_more: false, first_id: 'safe' });
+    const paged = await get('/v1/models?limit=1&after_id=safe', {
+      ...bearer(),
+      'anthropic-version': '2023-06-01',
+    });
+    expect(paged.body).toMatchObject({ has_more: true });
     for (const path of ['/v1beta/models', '/v1/models']) {
       const gemini = await get(path, { 'x-goog-api-key': tenant.apiKey });
       const { models } = gemini.body as { models: { name: string }[] };

@@ -1,14 +1,15 @@
 /** The conversation as the Messages API takes it. */
 import type {
+  AssistantMessage,
   AssistantPart,
   BinarySource,
   CacheControl,
-  ChatMessage,
   DocumentPart,
   ImagePart,
   ReasoningPart,
   TextPart,
   ToolCallPart,
+  UserMessage,
   UserPart,
 } from '#contracts/inference';
 import { FloError } from '#domain/errors';
@@ -108,10 +109,11 @@ const encodePart = (part: UserPart | AssistantPart): object[] => {
   }
 };
 
-type Turn = { role: ChatMessage['role']; content: { isResult: boolean; block: object }[] };
+type Message = UserMessage | AssistantMessage;
+type Turn = { role: Message['role']; content: { isResult: boolean; block: object }[] };
 
 /** Roles take turns, and the results of tools come first in the turn that brings them. */
-const takeTurns = (messages: readonly ChatMessage[]): Turn[] => {
+const takeTurns = (messages: readonly Message[]): Turn[] => {
   const turns: Turn[] = [];
   for (const { role, content } of messages) {
     const blocks = content
@@ -126,7 +128,7 @@ const takeTurns = (messages: readonly ChatMessage[]): Turn[] => {
 };
 
 /** Throws `FloError` `invalid_request` for messages that do not begin with the user's. */
-export const encodeAnthropicMessages = (messages: readonly ChatMessage[]): object[] => {
+export const encodeAnthropicMessages = (messages: readonly Message[]): object[] => {
   const turns = takeTurns(messages);
   if (turns[0]?.role !== 'user') {
     refuse('messages', 'For this model messages must begin with one of the user that is not empty.');

@@ -3,6 +3,7 @@ import { FloError } from '#domain/errors';
 import type { Inexpressible } from '#domain/inexpressible';
 import type { TranslatedInput } from '../provider.ts';
 import { findUnwritten } from '../request-fields.ts';
+import { sayInstructionsAsUser } from '../later-instructions.ts';
 import { encodeAnthropicMessages, encodeCacheControl, encodeContent, isNotEmpty } from './messages.ts';
 import { encodeThinking } from './thinking.ts';
 
@@ -97,7 +98,7 @@ export const encodeAnthropicRequest = ({
     model,
     max_tokens: maxOutputTokens ?? DEFAULT_MAX_OUTPUT_TOKENS + budgetTokens,
     ...(system.length > 0 && { system: system.map(encodeContent) }),
-    messages: encodeAnthropicMessages(request.messages),
+    messages: encodeAnthropicMessages(sayInstructionsAsUser(request.messages, inexpressible)),
     ...(tools.length > 0 && { tools: tools.map(encodeTool) }),
     tool_choice: encodeToolChoice(request),
     thinking,

@@ -3,7 +3,6 @@ import type {
   AssistantMessage,
   AudioPart,
   CacheControl,
-  ChatMessage,
   DocumentPart,
   ImagePart,
   ReasoningPart,
@@ -109,7 +108,7 @@ export class ContentsWriter {
     this.#inexpressible = inexpressible;
   }
 
-  write(messages: readonly ChatMessage[]): Turn[] {
+  write(messages: readonly (UserMessage | AssistantMessage)[]): Turn[] {
     const turns: Turn[] = [];
     for (const message of messages) {
       const role = message.role === 'user' ? 'user' : 'model';

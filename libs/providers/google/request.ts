@@ -8,6 +8,7 @@ import type {
 } from '#contracts/inference';
 import type { Inexpressible } from '#domain/inexpressible';
 import type { TranslatedInput } from '../provider.ts';
+import { sayInstructionsAsUser } from '../later-instructions.ts';
 import { findUnwritten } from '../request-fields.ts';
 import { ContentsWriter } from './contents.ts';
 
@@ -144,7 +145,7 @@ export const encodeGeminiRequest = ({
   const isConfigured = Object.values(config).some((value) => value !== undefined);
   return {
     ...(system.length > 0 && { systemInstruction: { parts: system } }),
-    contents: writer.write(request.messages),
+    contents: writer.write(sayInstructionsAsUser(request.messages, inexpressible)),
     ...(tools.length > 0 && { tools: [{ functionDeclarations: tools.map(encodeTool) }] }),
     ...encodeToolConfig(tools, toolChoice),
     ...(isConfigured && { generationConfig: config }),

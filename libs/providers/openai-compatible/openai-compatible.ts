@@ -16,10 +16,10 @@ const REQUEST_ID_HEADERS = ['x-request-id', 'apim-request-id', 'x-ds-trace-id'];
 type Paths = {
   operation: (model: string, path: string) => string;
   models: string;
-  /** Null for a server that has no Responses API, or is not known to. */
+  /** Null at an address that may not have the endpoint. */
   responses: string | null;
 };
-const PLAIN_PATHS: Paths = { operation: (_model, path) => path, models: '/models', responses: null };
+const PLAIN_PATHS: Paths = { operation: (_model, path) => path, models: '/models', responses: '/responses' };
 
 const createProvider = (
   dialect: CompatibleDialect,
@@ -44,7 +44,9 @@ const createProvider = (
     }, paths.models),
     wires: [
       createChatWire(server.dialect, (model) => paths.operation(model, '/chat/completions')),
-      ...(paths.responses === null ? [] : [createResponsesWire(paths.responses)]),
+      ...(paths.responses === null || server.responses === null
+        ? []
+        : [createResponsesWire({ ...server.responses, path: paths.responses })]),
       ...(server.hasEmbeddings
         ? [createEmbeddingsWire(OPENAI_EMBEDDINGS, (model) => paths.operation(model, '/embeddings'))]
         : []),

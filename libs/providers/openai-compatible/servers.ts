@@ -11,12 +11,19 @@ import {
   sameWords,
   type OpenaiDialect,
 } from '../openai/dialect.ts';
+import {
+  OPENAI_RESPONSES,
+  OTHER_RESPONSES,
+  type ResponsesDialect,
+} from '../openai-responses/responses-wire.ts';
 import type { RateLimitHeaders } from '../rate-limits.ts';
 
 export type CompatibleServer = {
   dialect: OpenaiDialect;
   rateLimitHeaders: readonly RateLimitHeaders[];
   hasEmbeddings: boolean;
+  /** Null for a server that has no Responses API, or is not known to. */
+  responses: ResponsesDialect | null;
   /** What is told of a model in its list, by the member that tells it. */
   contextWindowMember: string | null;
 };
@@ -71,18 +78,28 @@ export const COMPATIBLE_SERVERS: Readonly<Record<CompatibleDialect, CompatibleSe
   openai: {
     dialect: UNKNOWN,
     hasEmbeddings: true,
+    responses: null,
     rateLimitHeaders: OPENAI_RATE_LIMIT_HEADERS,
     contextWindowMember: null,
   },
   azure: {
     dialect: OPENAI_DIALECT,
     hasEmbeddings: true,
+    responses: OPENAI_RESPONSES,
     rateLimitHeaders: WITHOUT_RESET,
     contextWindowMember: null,
   },
-  deepseek: { dialect: DEEPSEEK, hasEmbeddings: false, rateLimitHeaders: [], contextWindowMember: null },
+  deepseek: {
+    dialect: DEEPSEEK,
+    hasEmbeddings: false,
+    responses: null,
+    rateLimitHeaders: [],
+    contextWindowMember: null,
+  },
+  // https://docs.x.ai/docs/api-reference#create-new-response
   xai: {
     hasEmbeddings: false,
+    responses: OTHER_RESPONSES,
     dialect: {
       ...UNKNOWN,
       maxOutputTokens: 'max_completion_tokens',
@@ -99,6 +116,7 @@ export const COMPATIBLE_SERVERS: Readonly<Record<CompatibleDialect, CompatibleSe
   },
   together: {
     hasEmbeddings: true,
+    responses: null,
     dialect: {
       ...UNKNOWN,
       fields: fields('topK', 'frequencyPenalty', 'presencePenalty', 'seed'),
@@ -131,6 +149,7 @@ export const COMPATIBLE_SERVERS: Readonly<Record<CompatibleDialect, CompatibleSe
   },
   vllm: {
     hasEmbeddings: true,
+    responses: null,
     dialect: {
       ...UNKNOWN,
       fields: new Set([...UNKNOWN.fields, 'topK' as const]),
@@ -143,6 +162,7 @@ export const COMPATIBLE_SERVERS: Readonly<Record<CompatibleDialect, CompatibleSe
   },
   ollama: {
     hasEmbeddings: true,
+    responses: null,
     dialect: {
       ...UNKNOWN,
       fields: fields('frequencyPenalty', 'presencePenalty', 'seed', 'endUser'),

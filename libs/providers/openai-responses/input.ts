@@ -4,6 +4,7 @@ import type {
   ChatMessage,
   DocumentPart,
   ImagePart,
+  Seal,
   TextPart,
   ToolResultPart,
   UserPart,
@@ -74,8 +75,8 @@ const encodeSaid = (part: Extract<AssistantPart, { type: 'text' | 'refusal' }>):
     ? { type: 'refusal', refusal: part.text }
     : { type: 'output_text', text: part.text, annotations: [] };
 
-/** What another model thought is its own; what one of OpenAI's thought goes on where it is proven. */
-const encodeAssistant = (content: readonly AssistantPart[]): object[] => {
+/** What another's model thought is its own; what the server's thought goes on where it is proven. */
+const encodeAssistant = (content: readonly AssistantPart[], sealsOf: Seal['origin'] | null): object[] => {
   const items: object[] = [];
   let message: object[] | null = null;
   for (const part of content) {
@@ -91,7 +92,7 @@ const encodeAssistant = (content: readonly AssistantPart[]): object[] => {
     if (part.type === 'tool_call') {
       const { id, name, argumentsJson } = part;
       items.push({ type: 'function_call', call_id: id, name, arguments: argumentsJson });
-    } else if (part.seal?.origin === 'openai') {
+    } else if (part.seal !== undefined && part.seal.origin === sealsOf) {
       const { id, value } = part.seal;
       items.push({
         type: 'reasoning',
@@ -104,9 +105,26 @@ const encodeAssistant = (content: readonly AssistantPart[]): object[] => {
   return items;
 };
 
-export const encodeInput = (system: readonly TextPart[], messages: readonly ChatMessage[]): object[] => [
-  ...(system.length > 0 ? [{ type: 'message', role: 'developer', content: system.map(encodePart) }] : []),
-  ...messages.flatMap((message) =>
-    message.role === 'user' ? encodeUser(message.content) : encodeAssistant(message.content),
-  ),
+const encodeInstruction = (texts: readonly TextPart[]): object => ({
+  type: 'message',
+  role: 'developer',
+  content: texts.map(encodePart),
+});
+
+export const encodeInput = (
+  system: readonly TextPart[],
+  messages: readonly ChatMessage[],
+  sealsOf: Seal['origin'] | null,
+): object[] => [
+  ...(system.length > 0 ? [encodeInstruction(system)] : []),
+  ...messages.flatMap((message): object[] => {
+    switch (message.role) {
+      case 'user':
+        return encodeUser(message.content);
+      case 'assistant':
+        return encodeAssistant(message.content, sealsOf);
+      case 'system':
+        return [encodeInstruction(message.content)];
+    }
+  }),
 ];

@@ -1,7 +1,14 @@
-import type { ChatRequest, OutputFormat, Reasoning, ToolChoice, ToolDefinition } from '#contracts/inference';
+import type {
+  ChatRequest,
+  OutputFormat,
+  Reasoning,
+  Seal,
+  ToolChoice,
+  ToolDefinition,
+} from '#contracts/inference';
 import type { Inexpressible } from '#domain/inexpressible';
 import type { TranslatedInput } from '../provider.ts';
-import { findUnwritten } from '../request-fields.ts';
+import { findUnwritten, STRUCTURE } from '../request-fields.ts';
 import { encodeInput } from './input.ts';
 
 const WRITTEN: ReadonlySet<keyof ChatRequest> = new Set<keyof ChatRequest>([
@@ -66,12 +73,25 @@ const isMarked = ({ system, messages, tools }: ChatRequest): boolean => {
   return system.some(marks) || tools.some(marks) || messages.some(({ content }) => content.some(marks));
 };
 
+const holdsOwnThoughts = ({ messages }: ChatRequest): boolean =>
+  messages.some(({ content }) =>
+    content.some((part) => part.type === 'reasoning' && part.seal?.origin === 'openai'),
+  );
+
+/** It shows what a model thought, and takes it back; a chat completion does neither. */
+export const suitsResponses = (request: ChatRequest): boolean =>
+  (request.reasoning?.shown === true || holdsOwnThoughts(request)) &&
+  request.stop.length === 0 &&
+  Object.entries(request).every(
+    ([field, value]) =>
+      value === undefined || STRUCTURE.has(field) || WRITTEN.has(field as keyof ChatRequest),
+  );
+
 /** The body of `POST /responses`; the provider is to keep nothing of it. */
-export const encodeResponsesRequest = ({
-  request,
-  model,
-  inexpressible,
-}: TranslatedInput<ChatRequest>): object => {
+export const encodeResponsesRequest = (
+  { request, model, inexpressible }: TranslatedInput<ChatRequest>,
+  sealsOf: Seal['origin'] | null,
+): object => {
   findUnwritten(request, WRITTEN, inexpressible);
   if (request.stop.length > 0) inexpressible.field('stop');
   if (isMarked(request)) inexpressible.hint('cacheControl');
@@ -80,7 +100,7 @@ export const encodeResponsesRequest = ({
   const hasText = outputFormat !== undefined || verbosity !== undefined;
   return {
     model,
-    input: encodeInput(request.system, request.messages),
+    input: encodeInput(request.system, request.messages, sealsOf),
     tools: hasTools ? tools.map(encodeTool) : undefined,
     tool_choice: hasTools && toolChoice !== undefined ? encodeToolChoice(toolChoice) : undefined,
     parallel_tool_calls: hasTools ? request.parallelToolCalls : undefined,

@@ -26,21 +26,21 @@ export const readAnnotation = (annotation: unknown): Citation[] =>
 export const readTokens = (tokens: unknown): TokenLogprob[] =>
   readLogprobs({ logprobs: { content: tokens } });
 
-/** What proves a reasoning item in later turns; undefined where it was not asked for. */
-export const sealOf = (item: JsonObject): Seal | undefined => {
+/** What proves a reasoning item in later turns; undefined where it was not asked for, or nobody else knows it. */
+export const sealOf = (item: JsonObject, origin: Seal['origin'] | null): Seal | undefined => {
   const value = textOf(item['encrypted_content']) ?? '';
   const id = textOf(item['id']);
-  return value === ''
+  return value === '' || origin === null
     ? undefined
-    : { origin: 'openai', kind: 'encrypted', value, ...(id !== null && { id }) };
+    : { origin, kind: 'encrypted', value, ...(id !== null && { id }) };
 };
 
 const textsOf = (parts: unknown): string[] =>
   listOf(parts).map((part) => textOf(objectOf(part)['text']) ?? '');
 
-const decodeReasoning = (item: JsonObject): ReasoningPart[] => {
+const decodeReasoning = (item: JsonObject, sealsOf: Seal['origin'] | null): ReasoningPart[] => {
   const text = [...textsOf(item['summary']), ...textsOf(item['content'])].join(BETWEEN_SUMMARIES);
-  const seal = sealOf(item);
+  const seal = sealOf(item, sealsOf);
   return text === '' && seal === undefined
     ? []
     : [{ type: 'reasoning', text, ...(seal !== undefined && { seal }) }];
@@ -56,11 +56,11 @@ const decodeContent = (value: unknown): AssistantPart[] => {
 };
 
 /** What tools did on the provider's side has no place in the canonical form, where none can be asked for. */
-const decodeItem = (value: unknown): AssistantPart[] => {
+const decodeItem = (value: unknown, sealsOf: Seal['origin'] | null): AssistantPart[] => {
   const item = objectOf(value);
   switch (item['type']) {
     case 'reasoning':
-      return decodeReasoning(item);
+      return decodeReasoning(item, sealsOf);
     case 'message':
       return listOf(item['content']).flatMap(decodeContent);
     case 'function_call': {
@@ -127,14 +127,14 @@ const logprobsOf = (output: unknown): TokenLogprob[] =>
     listOf(objectOf(item)['content']).flatMap((part) => readTokens(objectOf(part)['logprobs'])),
   );
 
-export const decodeResponsesResponse = (body: Uint8Array): ChatResponse => {
+export const decodeResponsesResponse = (body: Uint8Array, sealsOf: Seal['origin'] | null): ChatResponse => {
   const response = readResponse(body);
   const { id, model, finishReason, usage } = factsOf(response);
   const logprobs = logprobsOf(response['output']);
   return {
     id: id ?? '',
     model: model ?? '',
-    content: listOf(response['output']).flatMap(decodeItem),
+    content: listOf(response['output']).flatMap((item) => decodeItem(item, sealsOf)),
     finishReason: finishReason ?? 'stop',
     ...(logprobs.length > 0 && { logprobs }),
     usage,

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { ChatRequest } from '#contracts/inference';
 import { Inexpressible } from '#domain/inexpressible';
-import { createResponsesWire } from './responses-wire.ts';
+import { createResponsesWire, OPENAI_RESPONSES } from './responses-wire.ts';
 
-const responsesWire = createResponsesWire();
+const responsesWire = createResponsesWire(OPENAI_RESPONSES);
 
 const REQUEST: ChatRequest = {
   stream: false,

@@ -1,4 +1,4 @@
-import type { FinishReason, StreamPart } from '#contracts/inference';
+import type { FinishReason, Seal, StreamPart } from '#contracts/inference';
 import { UNKNOWN_USAGE, type Usage } from '#contracts/usage';
 import { FloError } from '#domain/errors';
 import type { VaryingMembers } from '../event-shape.ts';
@@ -35,6 +35,11 @@ class ResponsesStreamDecoder {
   #refused = false;
   /** By the place of their item in the output. */
   readonly #calls = new Map<number, OpenCall>();
+  readonly #sealsOf: Seal['origin'] | null;
+
+  constructor(sealsOf: Seal['origin'] | null) {
+    this.#sealsOf = sealsOf;
+  }
 
   decode({ data }: { data: string }): DecodedEvent {
     if (data === '' || data.trim() === '[DONE]') return NOTHING;
@@ -133,7 +138,7 @@ class ResponsesStreamDecoder {
   #closeItem(event: JsonObject): StreamPart[] {
     const item = objectOf(event['item']);
     if (item['type'] === 'reasoning') {
-      const seal = sealOf(item);
+      const seal = sealOf(item, this.#sealsOf);
       return seal === undefined ? [] : [{ type: 'reasoning_seal', seal }];
     }
     if (item['type'] !== 'function_call') return [];
@@ -168,7 +173,7 @@ class ResponsesStreamDecoder {
   }
 }
 
-export const createResponsesStreamDecoder = (): StreamDecoder => {
-  const decoder = new ResponsesStreamDecoder();
+export const createResponsesStreamDecoder = (sealsOf: Seal['origin'] | null): StreamDecoder => {
+  const decoder = new ResponsesStreamDecoder(sealsOf);
   return { decode: (event) => decoder.decode(event), facts: () => decoder.facts() };
 };

@@ -30,7 +30,7 @@ const saysNothing = (usage: JsonObject, output: unknown): boolean =>
 /** The usage of a response object; what its tools did is counted from its items. */
 export const readResponsesUsage = (response: JsonObject, source: UsageSource): Usage => {
   const { usage, output } = response;
-  if (!isObject(usage) || saysNothing(response, usage)) return UNKNOWN_USAGE;
+  if (!isObject(usage) || saysNothing(usage, output)) return UNKNOWN_USAGE;
   const read = readOpenaiUsage(asChatUsage(usage), { source, serviceTier: response['service_tier'] });
   if (read.source === 'none') return read;
   const calls = countCalls(output);

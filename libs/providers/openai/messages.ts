@@ -184,9 +184,14 @@ export const encodeOpenaiMessages = (
   context: MessageContext,
 ): object[] => [
   ...(system.length > 0 ? [{ role: 'system', content: encodeContent(system, context) }] : []),
-  ...messages.flatMap((message): object[] =>
-    message.role === 'user'
-      ? encodeUserMessage(message, context)
-      : [encodeAssistantMessage(message, context)],
-  ),
+  ...messages.flatMap((message): object[] => {
+    switch (message.role) {
+      case 'user':
+        return encodeUserMessage(message, context);
+      case 'assistant':
+        return [encodeAssistantMessage(message, context)];
+      case 'system':
+        return [{ role: 'system', content: encodeContent(message.content, context) }];
+    }
+  }),
 ];

@@ -1,5 +1,6 @@
 import type { ListedModel } from '#contracts/listed-model';
-import { createResponsesWire } from '../openai-responses/responses-wire.ts';
+import { countInputTokens } from '../openai-responses/count-tokens-wire.ts';
+import { createResponsesWire, OPENAI_RESPONSES } from '../openai-responses/responses-wire.ts';
 import { nameOnly, readModelList } from '../model-list.ts';
 import type { ModelList, Provider } from '../provider.ts';
 import { readRateLimitHeaders } from '../rate-limits.ts';
@@ -31,7 +32,12 @@ export const openai: Provider = {
   authorize: authorizeBearer,
   keyCheck: { path: '/models', headers: {} },
   models: createModelList(),
-  wires: [createChatWire(OPENAI_DIALECT), createResponsesWire(), createEmbeddingsWire()],
+  wires: [
+    createChatWire(OPENAI_DIALECT),
+    createResponsesWire(OPENAI_RESPONSES),
+    createEmbeddingsWire(),
+    countInputTokens,
+  ],
   decodeError: decodeOpenaiFailure,
   readRequestId: (headers) => readHeader(headers, 'x-request-id'),
   readRateLimits: (headers, nowMs) => readRateLimitHeaders(OPENAI_RATE_LIMIT_HEADERS, headers, nowMs),

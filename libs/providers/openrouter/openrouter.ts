@@ -6,6 +6,7 @@ import { OPENAI_DIALECT, sameWords, type OpenaiDialect } from '../openai/dialect
 import { createEmbeddingsWire } from '../openai/embeddings-wire.ts';
 import { decodeOpenaiFailure } from '../openai/failure.ts';
 import { authorizeBearer, createModelList } from '../openai/openai.ts';
+import { createResponsesWire, OTHER_RESPONSES } from '../openai-responses/responses-wire.ts';
 import type { Provider } from '../provider.ts';
 import { readRateLimitHeaders, type RateLimitHeaders } from '../rate-limits.ts';
 import { readHeader } from '../upstream-failure.ts';
@@ -66,7 +67,7 @@ export const openrouter: Provider = {
   authorize: authorizeBearer,
   keyCheck: { path: KEY_PATH, headers: {} },
   models: createModelList(readModel),
-  wires: [createChatWire(DIALECT), createEmbeddingsWire()],
+  wires: [createChatWire(DIALECT), createResponsesWire(OTHER_RESPONSES), createEmbeddingsWire()],
   decodeError: decodeOpenaiFailure,
   readRequestId: (headers) => readHeader(headers, 'x-generation-id') ?? readHeader(headers, 'x-request-id'),
   readRateLimits: (headers, nowMs) => readRateLimitHeaders(RATE_LIMIT_HEADERS, headers, nowMs),

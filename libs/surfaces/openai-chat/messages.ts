@@ -171,9 +171,8 @@ const addMessage = (
     case 'system':
     case 'developer': {
       const texts = readTextParts(message['content'], `${param}.content`);
-      // Only before the conversation is there a place of its own for it in every dialect.
       if (decoded.messages.length === 0) decoded.system.push(...texts);
-      else decoded.messages.push({ role: 'user', content: texts });
+      else decoded.messages.push({ role: 'system', content: texts });
       return;
     }
     case 'user':

@@ -164,9 +164,8 @@ class InputReader {
       case 'system':
       case 'developer': {
         const texts = readTextParts(content, at);
-        // Only before the conversation is there a place of its own for it in every dialect.
         if (this.messages.length === 0) this.system.push(...texts);
-        else this.messages.push({ role: 'user', content: texts });
+        else this.messages.push({ role: 'system', content: texts });
         return;
       }
       default:

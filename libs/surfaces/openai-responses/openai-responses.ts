@@ -26,6 +26,7 @@ export const openaiResponses: ChatSurface = {
   paramNames: {
     system: 'instructions',
     messages: 'input',
+    'messages.role': 'input.role',
     outputFormat: 'text.format',
     verbosity: 'text.verbosity',
     logprobs: 'include',

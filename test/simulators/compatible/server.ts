@@ -13,8 +13,10 @@ import { bearerOf, chatEndpoint, routesBelow } from '../openai/openai.ts';
 import { readChatRequestAs, withoutReasoning } from '../openai/request.ts';
 import { refusalOfIssue } from '../openai/request-refusal.ts';
 import { chatCompletionBody, type ChatCompletionBody as Body } from '../openai/request-schema.ts';
+import { readResponsesRequestFor } from '../openai/responses-request.ts';
+import { responsesEndpointOf } from '../openai/responses.ts';
 import { RefusedRequest } from '../provider.ts';
-import type { Failure, SimulatedProvider } from '../provider.ts';
+import type { Failure, Route, SimulatedProvider } from '../provider.ts';
 
 export type CompatibleServer = {
   id: string;
@@ -29,6 +31,8 @@ export type CompatibleServer = {
   check: (request: Body) => void;
   reasoningOf: (request: Body) => Conversation['reasoning'];
   isOwnModel: (model: string) => boolean;
+  /** Which of its models reason where it has the Responses API; null where it has not. */
+  responses: { isReasoning: (model: string) => boolean } | null;
   refuseCredential: SimulatedProvider['refuseCredential'];
   encodeFailure: (failure: Failure) => string;
 };
@@ -39,6 +43,7 @@ export const SERVER_DEFAULTS = {
   refusesUnknown: false,
   check: () => undefined,
   reasoningOf: () => 'none',
+  responses: null,
   refuseCredential: () => ({
     status: 401,
     type: 'authentication_error',
@@ -66,6 +71,20 @@ const parseAs =
     return parsed.data;
   };
 
+/** The routes of the Responses API, where the server has it. */
+const responsesRoutes = ({ responses, isOwnModel }: CompatibleServer): Record<string, Route> => {
+  if (responses === null) return {};
+  const assertOwn = (model: string): void => {
+    if (!isOwnModel(model)) throw new RefusedRequest(openaiFailureOf({ status: 404 }, model));
+  };
+  const readRequest = readResponsesRequestFor({
+    assertOwn,
+    isReasoning: responses.isReasoning,
+    refusesBareReasoning: false,
+  });
+  return { '/responses': { endpoint: responsesEndpointOf(readRequest) } };
+};
+
 /** A server that speaks Chat Completions in its own way. */
 export const compatibleServer = (server: CompatibleServer): SimulatedProvider => ({
   id: server.id,
@@ -87,6 +106,7 @@ export const compatibleServer = (server: CompatibleServer): SimulatedProvider =>
         ),
       },
       '/embeddings': { endpoint: embeddingsEndpoint },
+      ...responsesRoutes(server),
     },
     {
       endpoint: modelsEndpoint({

@@ -66,6 +66,9 @@ const deepseek = compatibleServer({
   }),
 });
 
+const isReasoningGrok = (model: string): boolean =>
+  model.includes('reasoning') && !model.includes('non-reasoning');
+
 /** Reasoning stands outside of `completion_tokens`, and an error is a text. */
 const xai = compatibleServer({
   ...SERVER_DEFAULTS,
@@ -102,13 +105,12 @@ const xai = compatibleServer({
   ownFields: ['search_parameters', 'deferred'],
   refusesUnknown: false,
   check: (request) => {
-    const isReasoning = request.model.includes('reasoning') && !request.model.includes('non-reasoning');
-    if (!isReasoning) return;
+    if (!isReasoningGrok(request.model)) return;
     for (const field of ['stop', 'presence_penalty', 'frequency_penalty'] as const)
       if ((request[field] ?? null) !== null) refuse(`Argument not supported on this model: ${field}`);
   },
-  reasoningOf: ({ model }) =>
-    model.includes('reasoning') && !model.includes('non-reasoning') ? 'hidden' : 'none',
+  reasoningOf: ({ model }) => (isReasoningGrok(model) ? 'hidden' : 'none'),
+  responses: { isReasoning: isReasoningGrok },
   isOwnModel: (model) => model.startsWith('grok-') || model.startsWith('sim-'),
   refuseCredential: () => ({
     status: 400,
@@ -136,6 +138,7 @@ const vllm = compatibleServer({
     choice: () => ({ stop_reason: null }),
   },
   ownFields: ['top_k', 'min_p', 'repetition_penalty', 'guided_json', 'chat_template_kwargs', 'priority'],
+  reasoningOf: ({ model }) => (model.startsWith('Qwen/Qwen3') ? 'shown' : 'none'),
   isOwnModel: (model) => /^(meta-llama\/|Qwen\/|sim-)/.test(model),
   encodeFailure: ({ message, type, status, param }) =>
     JSON.stringify({ object: 'error', message, type, param: param ?? null, code: status }),
@@ -161,6 +164,7 @@ const ollama = compatibleServer({
     );
     if (isRemote) refuse('invalid image input');
   },
+  reasoningOf: ({ model }) => (model.startsWith('qwen3') ? 'shown' : 'none'),
   isOwnModel: (model) => /^(llama3|qwen3|sim-)/.test(model),
   encodeFailure: ({ message, status }) =>
     status === 404
@@ -175,6 +179,7 @@ const together = compatibleServer({
   keyPrefix: '',
   style: { ...PLAIN_STYLE, envelope: () => ({ prompt: [] }), streamUsage: 'with_finish' },
   ownFields: ['top_k', 'min_p', 'repetition_penalty', 'safety_model'],
+  reasoningOf: ({ model }) => (model.includes('-R1') ? 'shown' : 'none'),
   isOwnModel: (model) => /^(meta-llama\/|deepseek-ai\/|sim-)/.test(model),
 });
 

@@ -99,12 +99,12 @@ const checkCalls = (items: readonly Item[]): void => {
 };
 
 /** What is not stored must come back whole, and reasoning as it was sent. */
-const checkReasoning = (request: Body): void => {
+const checkReasoning = (request: Body, refusesBare: boolean): void => {
   for (const item of itemsOf(request)) {
     if ('role' in item || item.type !== 'reasoning') continue;
     const sealed = item.encrypted_content ?? null;
     if (sealed === null) {
-      if (request.store === false)
+      if (refusesBare && request.store === false)
         refuse(
           `Item with id '${item.id}' not found. Items are not persisted when \`store\` is set to false. Try again with \`store\` set to true, or remove this item from your input.`,
           'input',
@@ -143,7 +143,7 @@ const checkStrict = (request: Body): void => {
   });
 };
 
-const checkOptions = (request: Body): void => {
+const checkOptions = (request: Body, isReasoning: boolean): void => {
   const unsupported = (param: string): never =>
     refuse(
       `Unsupported parameter: '${param}' is not supported with this model.`,
@@ -152,7 +152,7 @@ const checkOptions = (request: Body): void => {
     );
   if (request.input === undefined && request.prompt === undefined)
     refuse("Missing required parameter: 'input'.", 'input', 'missing_required_parameter');
-  if (isReasoningModel(request.model)) {
+  if (isReasoning) {
     if ((request.temperature ?? 1) !== 1) unsupported('temperature');
     if ((request.top_p ?? 1) !== 1) unsupported('top_p');
   } else {
@@ -183,8 +183,8 @@ const toolChoiceOf = ({ tool_choice: choice = 'auto' }: Body): Conversation['too
   return choice.type === 'function' && 'name' in choice ? { name: String(choice.name) } : 'auto';
 };
 
-const reasoningOf = (request: Body): Conversation['reasoning'] => {
-  if (!isReasoningModel(request.model)) return 'none';
+const reasoningOf = (request: Body, isReasoning: boolean): Conversation['reasoning'] => {
+  if (!isReasoning) return 'none';
   if (['none', 'minimal'].includes(request.reasoning?.effort ?? '')) return 'none';
   return (request.reasoning?.summary ?? null) === null ? 'hidden' : 'shown';
 };
@@ -195,7 +195,7 @@ const jsonSchemaOf = ({ text }: Body): unknown => {
   return format.type === 'json_schema' ? format.schema : {};
 };
 
-const readConversation = (request: Body): Conversation => {
+const readConversation = (request: Body, isReasoning: boolean): Conversation => {
   const items = itemsOf(request);
   const instructions = request.instructions ?? '';
   return {
@@ -213,28 +213,48 @@ const readConversation = (request: Body): Conversation => {
     temperature: request.temperature ?? null,
     topP: request.top_p ?? null,
     stop: [],
-    reasoning: reasoningOf(request),
+    reasoning: reasoningOf(request, isReasoning),
     jsonSchema: jsonSchemaOf(request),
   };
 };
 
-/** Reads a request of the Responses API as strictly as it does. Throws `RefusedRequest`. */
-export const readResponsesRequest = (raw: unknown, address: Address): AcceptedRequest => {
-  assertJsonBody(raw, address);
-  const parsed = responsesBody.safeParse(raw);
-  if (!parsed.success) throw new RefusedRequest(refusalOfIssue(parsed.error.issues, raw));
-  const request = parsed.data;
-  assertOpenaiModel(request.model);
-  checkCalls(itemsOf(request));
-  checkReasoning(request);
-  checkStrict(request);
-  checkOptions(request);
-  return {
-    model: request.model,
-    stream: request.stream ?? false,
-    conversation: readConversation(request),
-    includeUsage: true,
-    obfuscate: request.stream_options?.include_obfuscation ?? true,
-    echo: request,
-  };
+/** Which models a server of the API has, and which of them reason. */
+export type ResponsesModels = {
+  /** Throws `RefusedRequest` for a model it does not have. */
+  assertOwn: (model: string) => void;
+  isReasoning: (model: string) => boolean;
+  /** Whether reasoning that is neither stored nor sealed is refused when it comes back. */
+  refusesBareReasoning: boolean;
 };
+
+const OPENAI_MODELS: ResponsesModels = {
+  assertOwn: assertOpenaiModel,
+  isReasoning: isReasoningModel,
+  refusesBareReasoning: true,
+};
+
+/** Reads a request of the Responses API as strictly as OpenAI does. Throws `RefusedRequest`. */
+export const readResponsesRequestFor =
+  ({ assertOwn, isReasoning, refusesBareReasoning }: ResponsesModels) =>
+  (raw: unknown, address: Address): AcceptedRequest => {
+    assertJsonBody(raw, address);
+    const parsed = responsesBody.safeParse(raw);
+    if (!parsed.success) throw new RefusedRequest(refusalOfIssue(parsed.error.issues, raw));
+    const request = parsed.data;
+    assertOwn(request.model);
+    const reasons = isReasoning(request.model);
+    checkCalls(itemsOf(request));
+    checkReasoning(request, refusesBareReasoning);
+    checkStrict(request);
+    checkOptions(request, reasons);
+    return {
+      model: request.model,
+      stream: request.stream ?? false,
+      conversation: readConversation(request, reasons),
+      includeUsage: true,
+      obfuscate: request.stream_options?.include_obfuscation ?? true,
+      echo: request,
+    };
+  };
+
+export const readResponsesRequest = readResponsesRequestFor(OPENAI_MODELS);

@@ -236,9 +236,9 @@ function* encodeResponseStream(input: AnswerToEncode): Generator<StreamEvent> {
 }
 
 /** `POST /v1/responses`, without memory of what came before. */
-export const responsesEndpoint: InferenceEndpoint = {
+export const responsesEndpointOf = (readRequest: InferenceEndpoint['readRequest']): InferenceEndpoint => ({
   operation: 'inference',
-  readRequest: readResponsesRequest,
+  readRequest,
   encodeAnswer: (input) => {
     const items = planItems(input).map(({ item }) => item);
     return `${JSON.stringify(responseOf(input, finalState(input, items)), null, 2)}\n`;
@@ -246,7 +246,9 @@ export const responsesEndpoint: InferenceEndpoint = {
   encodeStream: encodeResponseStream,
   encodeStreamFailure: () =>
     `event: error\ndata: ${JSON.stringify({ type: 'error', code: 'server_error', message: 'The server had an error while processing your request.', param: null, sequence_number: 9_999 })}\n\n`,
-};
+});
+
+export const responsesEndpoint = responsesEndpointOf(readResponsesRequest);
 
 /** `POST /v1/responses/input_tokens`. */
 export const inputTokensEndpoint: PlainEndpoint = {

@@ -7,6 +7,8 @@ import { modelsEndpoint } from '../openai/models.ts';
 import { bearerOf, chatEndpoint, routesBelow } from '../openai/openai.ts';
 import { readChatRequestAs } from '../openai/request.ts';
 import { chatCompletionBody, type ChatCompletionBody as Body } from '../openai/request-schema.ts';
+import { readResponsesRequestFor } from '../openai/responses-request.ts';
+import { responsesEndpointOf } from '../openai/responses.ts';
 import { RefusedRequest } from '../provider.ts';
 import type { AnswerToEncode, Failure, PlainEndpoint, SimulatedProvider } from '../provider.ts';
 import { sealOf } from '../seal.ts';
@@ -186,6 +188,11 @@ const failureOf = ({ status, limit }: Behaviour & { status: number }): Failure =
   return { status: shown, type: 'error', message: MESSAGES[shown] ?? 'Internal Server Error' };
 };
 
+const assertOwn = (model: string): void => {
+  if (!/^(~?[\w.-]+\/|sim-)/.test(model))
+    throw new RefusedRequest(invalid(`${model} is not a valid model ID`));
+};
+
 const PREFIX = '/openrouter/api/v1';
 
 /** What a key is told of itself: its list of models is there for everyone. */
@@ -207,16 +214,22 @@ const routeBelow = routesBelow(
           STYLE,
           readChatRequestAs({
             parse,
-            check: ({ model }) => {
-              if (!/^(~?[\w.-]+\/|sim-)/.test(model))
-                throw new RefusedRequest(invalid(`${model} is not a valid model ID`));
-            },
+            check: ({ model }) => assertOwn(model),
             reasoningOf,
           }),
         ),
         encodeStreamFailure: () =>
           `data: ${JSON.stringify({ id: 'gen-1', object: 'chat.completion.chunk', error: { code: 502, message: 'Provider returned error' }, choices: [{ index: 0, delta: { content: '' }, finish_reason: 'error' }] })}\n\n`,
       },
+    },
+    '/responses': {
+      endpoint: responsesEndpointOf(
+        readResponsesRequestFor({
+          assertOwn,
+          isReasoning: (model) => /\/(gpt-5|o\d|claude)/.test(model),
+          refusesBareReasoning: false,
+        }),
+      ),
     },
     '/embeddings': { endpoint: embeddingsEndpoint },
   },
@@ -270,7 +283,7 @@ export const simulatedOpenrouter: SimulatedProvider = {
       error: {
         message,
         code: status,
-        ...(typeof param === 'string' ? { metadata: JSON.parse(param) } : {}),
+        ...(typeof param === 'string' && param.startsWith('{') ? { metadata: JSON.parse(param) } : {}),
       },
     }),
 };

@@ -2,6 +2,11 @@
 
 export type DriverOptions = { url: string; apiKey: string };
 
+/** What only some libraries and some providers have. */
+export type Feature = 'thinking' | 'embeddings' | 'counts';
+/** Why a feature is not tried. */
+export type Reasons = Readonly<Partial<Record<Feature, string>>>;
+
 export type ToolRound = { arguments: unknown; reply: string };
 
 /**
@@ -20,7 +25,7 @@ export type SdkDriver = {
   structured: (model: string) => Promise<unknown>;
   describeImage: (model: string) => Promise<string>;
   /** What the model thought, and its reply to the result of a tool it called meanwhile. */
-  think?: (model: string) => Promise<{ thought: string; round: ToolRound }>;
+  think: (model: string) => Promise<{ thought: string; round: ToolRound }>;
   embed?: (model: string, texts: string[]) => Promise<number[][]>;
   countTokens?: (model: string) => Promise<number>;
   /** Whether what a failed call throws is the library's own error for the status. */

@@ -211,6 +211,13 @@ export const openaiResponsesDriver = (options: DriverOptions): SdkDriver => {
         .join('');
       return { thought, round: made };
     },
+    countTokens: async (model) => {
+      const { input_tokens: count } = await client.responses.inputTokens.count({
+        model,
+        input: 'one two three',
+      });
+      return count;
+    },
     isOwnError,
   };
 };

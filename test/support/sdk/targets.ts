@@ -1,5 +1,6 @@
 /** The models that every client library is tried against: one row a provider, and a line a cell. */
 import type { CompatibleDialect, ProviderId } from '#contracts/vocabulary';
+import type { Reasons } from './driver.ts';
 
 export type Target = {
   /** The name in the test's title. */
@@ -8,12 +9,13 @@ export type Target = {
   model: string;
   /** Which compatible server its key leads to. */
   dialect?: Exclude<CompatibleDialect, 'openai'>;
-  /** A model that reasons; absent where none does. */
+  /** A model that reasons. */
   thinker?: string;
   /** Whether the thinker shows its thought on any wire of the provider's. */
   showsThought: boolean;
   embedder?: string;
-  counts: boolean;
+  /** What nobody can ask of it, and why. */
+  without: Reasons;
   /** What it cannot be asked, which a client is told by the field's name. */
   lacks: readonly ('structured' | 'image')[];
 };
@@ -24,9 +26,9 @@ const TARGETS: Readonly<Record<string, readonly Target[]>> = {
       name: 'openai',
       model: 'openai/gpt-4o-mini',
       thinker: 'openai/gpt-5-nano',
-      showsThought: false,
+      showsThought: true,
       embedder: 'openai/text-embedding-3-small',
-      counts: false,
+      without: {},
       lacks: [],
     },
   ],
@@ -36,7 +38,7 @@ const TARGETS: Readonly<Record<string, readonly Target[]>> = {
       model: 'anthropic/claude-haiku-4-5',
       thinker: 'anthropic/claude-haiku-4-5',
       showsThought: true,
-      counts: true,
+      without: { embeddings: 'Anthropic has no embeddings' },
       lacks: [],
     },
   ],
@@ -47,14 +49,15 @@ const TARGETS: Readonly<Record<string, readonly Target[]>> = {
       thinker: 'google/gemini-2.5-flash',
       showsThought: true,
       embedder: 'google/gemini-embedding-001',
-      counts: true,
+      without: {},
       lacks: [],
     },
     {
       name: 'google (Gemini 3)',
       model: 'google/gemini-3-flash-preview',
+      thinker: 'google/gemini-3-flash-preview',
       showsThought: true,
-      counts: true,
+      without: { embeddings: 'the embedding model of google is tried in the row above' },
       lacks: [],
     },
   ],
@@ -65,7 +68,7 @@ const TARGETS: Readonly<Record<string, readonly Target[]>> = {
       thinker: 'mistral/mistral-small-latest',
       showsThought: true,
       embedder: 'mistral/mistral-embed',
-      counts: false,
+      without: { counts: 'Mistral has no count of tokens' },
       lacks: [],
     },
   ],
@@ -75,7 +78,7 @@ const TARGETS: Readonly<Record<string, readonly Target[]>> = {
       model: 'groq/llama-3.3-70b-versatile',
       thinker: 'groq/openai/gpt-oss-120b',
       showsThought: true,
-      counts: false,
+      without: { embeddings: 'Groq has no embeddings', counts: 'Groq has no count of tokens' },
       lacks: [],
     },
   ],
@@ -86,7 +89,7 @@ const TARGETS: Readonly<Record<string, readonly Target[]>> = {
       thinker: 'openrouter/anthropic/claude-sonnet-4.5',
       showsThought: true,
       embedder: 'openrouter/openai/text-embedding-3-small',
-      counts: false,
+      without: { counts: 'OpenRouter has no count of tokens' },
       lacks: [],
     },
   ],
@@ -95,17 +98,20 @@ const TARGETS: Readonly<Record<string, readonly Target[]>> = {
       name: 'azure',
       dialect: 'azure',
       model: 'openai_compatible/gpt-4o-mini',
+      thinker: 'openai_compatible/gpt-5-nano',
       showsThought: false,
       embedder: 'openai_compatible/text-embedding-3-small',
-      counts: false,
+      without: { counts: 'no count of tokens at an address that names a version' },
       lacks: [],
     },
     {
       name: 'vllm',
       dialect: 'vllm',
       model: 'openai_compatible/meta-llama/Llama-3.3-70B-Instruct',
-      showsThought: false,
-      counts: false,
+      thinker: 'openai_compatible/Qwen/Qwen3-32B',
+      showsThought: true,
+      embedder: 'openai_compatible/Qwen/Qwen3-Embedding-0.6B',
+      without: { counts: 'no count of tokens in this dialect' },
       lacks: [],
     },
     {
@@ -114,31 +120,36 @@ const TARGETS: Readonly<Record<string, readonly Target[]>> = {
       model: 'openai_compatible/deepseek-chat',
       thinker: 'openai_compatible/deepseek-reasoner',
       showsThought: true,
-      counts: false,
+      without: { embeddings: 'DeepSeek has no embeddings', counts: 'DeepSeek has no count of tokens' },
       lacks: ['structured', 'image'],
     },
     {
       name: 'xai',
       dialect: 'xai',
       model: 'openai_compatible/grok-4-fast-reasoning',
+      thinker: 'openai_compatible/grok-4-fast-reasoning',
       showsThought: false,
-      counts: false,
+      without: { embeddings: 'xAI has no embeddings', counts: 'no count of tokens in this dialect' },
       lacks: [],
     },
     {
       name: 'ollama',
       dialect: 'ollama',
       model: 'openai_compatible/llama3.2',
-      showsThought: false,
-      counts: false,
+      thinker: 'openai_compatible/qwen3:8b',
+      showsThought: true,
+      embedder: 'openai_compatible/nomic-embed-text',
+      without: { counts: 'no count of tokens in this dialect' },
       lacks: [],
     },
     {
       name: 'together',
       dialect: 'together',
       model: 'openai_compatible/deepseek-ai/DeepSeek-V3',
-      showsThought: false,
-      counts: false,
+      thinker: 'openai_compatible/deepseek-ai/DeepSeek-R1',
+      showsThought: true,
+      embedder: 'openai_compatible/BAAI/bge-base-en-v1.5',
+      without: { counts: 'no count of tokens in this dialect' },
       lacks: [],
     },
   ],

@@ -36,7 +36,7 @@ type Wiring = {
   always?: ProviderOptions;
   languageModel: (model: string) => LanguageModel;
   embeddingModel?: (model: string) => EmbeddingModel;
-  thinking?: ProviderOptions;
+  thinking: ProviderOptions;
   embedding?: ProviderOptions;
 };
 
@@ -104,7 +104,7 @@ const driverOf = ({ languageModel, embeddingModel, always, thinking, embedding }
       });
       return text;
     },
-    ...(thinking === undefined ? {} : { think: (model: string) => round(model, thinking) }),
+    think: (model) => round(model, thinking),
     ...(embeddingModel === undefined
       ? {}
       : {
@@ -124,7 +124,10 @@ const driverOf = ({ languageModel, embeddingModel, always, thinking, embedding }
 
 export const vercelOpenaiChatDriver = ({ url, apiKey }: DriverOptions): SdkDriver => {
   const provider = createOpenAI({ apiKey, baseURL: `${url}/v1` });
-  return driverOf({ languageModel: (model) => provider.chat(model) });
+  return driverOf({
+    languageModel: (model) => provider.chat(model),
+    thinking: { openai: { reasoningEffort: 'high' } },
+  });
 };
 
 export const vercelOpenaiResponsesDriver = ({ url, apiKey }: DriverOptions): SdkDriver => {
@@ -133,6 +136,9 @@ export const vercelOpenaiResponsesDriver = ({ url, apiKey }: DriverOptions): Sdk
     languageModel: (model) => provider.responses(model),
     // Else it speaks of earlier items by their ids alone, which only their own provider has kept.
     always: { openai: { store: false } },
+    thinking: {
+      openai: { store: false, forceReasoning: true, reasoningEffort: 'medium', reasoningSummary: 'auto' },
+    },
     embeddingModel: (model) => provider.embeddingModel(model),
     embedding: { openai: { dimensions: 8 } },
   });
