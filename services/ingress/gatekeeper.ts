@@ -1,17 +1,15 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { TenantId } from '#contracts/ids';
 import type { AdmissionGate } from '#domain/admission-gate';
 import type { OpenCaps } from '#domain/open-caps';
 import type { Clock } from '#domain/ports';
+import { watchLoopDelay } from '#runtime/loop-delay';
 import type { Surface } from '#surfaces/surface';
 import { hashApiKey, readCallerKey } from '#web/caller-key';
 import { createBusyAnswer } from './busy-answer.ts';
 import { requestIdOf } from './routes.ts';
 
 const OBSERVED_EVERY_MS = 100;
-const DELAY_RESOLUTION_MS = 10;
-const NANOSECONDS_PER_MS = 1_000_000;
 /** More of a refused body than this is not read on: its connection ends. */
 const BODY_READ_ON_BYTES = 64 * 1024;
 
@@ -31,29 +29,18 @@ type Hook = (request: FastifyRequest, reply: FastifyReply, done: () => void) => 
  */
 export class Gatekeeper {
   readonly #deps: GatekeeperDeps;
-  readonly #delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
-  #watch: NodeJS.Timeout | null = null;
+  #endWatch: (() => void) | null = null;
 
   constructor(deps: GatekeeperDeps) {
     this.#deps = deps;
   }
 
   start(): void {
-    this.#delay.enable();
-    let sinceMs = performance.now();
-    this.#watch = setInterval(() => {
-      const nowMs = performance.now();
-      const meanMs = this.#delay.count > 0 ? this.#delay.mean / NANOSECONDS_PER_MS : 0;
-      const lateMs = Math.max(0, meanMs - DELAY_RESOLUTION_MS);
-      this.#deps.gate.observe({ lateMs, elapsedMs: Math.max(1, nowMs - sinceMs) });
-      this.#delay.reset();
-      sinceMs = nowMs;
-    }, OBSERVED_EVERY_MS);
+    this.#endWatch = watchLoopDelay(OBSERVED_EVERY_MS, (seen) => this.#deps.gate.observe(seen));
   }
 
   stop(): void {
-    if (this.#watch !== null) clearInterval(this.#watch);
-    this.#delay.disable();
+    this.#endWatch?.();
   }
 
   /** To run once a request's headers are read; its place is free again when its answer is over. */

@@ -4,7 +4,8 @@ import type { Logger } from '#domain/ports';
 import { openDispatchSource, type ReceivedDispatch } from '#nats/dispatch-queue';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { RequestOwner } from './attempt-ports.ts';
-import { pull, Slots } from './pull-loop.ts';
+import { pull } from './pull-loop.ts';
+import { Slots, type Pace } from './slots.ts';
 
 /** Two, so that one waits for work while the other hands out what came. */
 const PULLS = 2;
@@ -17,6 +18,8 @@ export type LanesOptions = {
   providers: readonly ProviderId[];
   /** Calls at once, for each provider. Lanes have slots of their own: none waits for another's. */
   concurrency: Readonly<Record<Lane, number>>;
+  /** What holds the lines of batches back, for each provider. */
+  batchPace: Pace;
   /** Resolves when the dispatch needs its slot no more. Never rejects. */
   handle: (received: ReceivedDispatch, lane: Lane) => Promise<void>;
   signal: AbortSignal;
@@ -25,13 +28,22 @@ export type LanesOptions = {
   onReachable: (source: string, reachable: boolean) => void;
 };
 
-/** Reads every lane of every provider; resolves to the loops, which end after the signal. */
-export const readLanes = async (options: LanesOptions): Promise<Promise<void>[]> => {
+export type ReadLanes = {
+  /** They end after the signal. */
+  loops: Promise<void>[];
+  /** The pace may allow more. */
+  wake: () => void;
+};
+
+/** Reads every lane of every provider. */
+export const readLanes = async (options: LanesOptions): Promise<ReadLanes> => {
   const { connection, concurrency, handle, signal, logger } = options;
   const loops: Promise<void>[] = [];
+  const paced: Slots[] = [];
   for (const provider of options.providers) {
     for (const lane of LANES) {
-      const slots = new Slots(concurrency[lane]);
+      const slots = new Slots(concurrency[lane], lane === 'batch' ? options.batchPace : null);
+      if (lane === 'batch') paced.push(slots);
       const source = await openDispatchSource({
         connection,
         lane,
@@ -46,5 +58,10 @@ export const readLanes = async (options: LanesOptions): Promise<Promise<void>[]>
       }
     }
   }
-  return loops;
+  return {
+    loops,
+    wake: () => {
+      for (const slots of paced) slots.wake();
+    },
+  };
 };

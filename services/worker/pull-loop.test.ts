@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
 import type { Dispatch } from '#contracts/dispatch';
 import type { DispatchSource, ReceivedDispatch, ReceivedMessage } from '#nats/dispatch-queue';
-import { pull, Slots } from './pull-loop.ts';
+import { pull } from './pull-loop.ts';
+import { Slots } from './slots.ts';
 
 const received = (name: string, told: string[]): ReceivedDispatch => ({
   dispatch: { header: { requestId: name }, body: new Uint8Array() } as unknown as Dispatch,

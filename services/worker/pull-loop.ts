@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '#domain/ports';
 import type { DispatchSource, ReceivedDispatch, ReceivedMessage } from '#nats/dispatch-queue';
+import type { Slots } from './slots.ts';
 
 const PULL_MAX = 128;
 /** Also how long a stop waits for a pull that brings nothing. */
@@ -8,44 +9,6 @@ const PULL_EXPIRES_MS = 2_000;
 const BACK_OFF_MS = 500;
 /** Well below the acknowledgement's wait, for what a message brought and has no slot yet. */
 const STILL_WAITS_INTERVAL_MS = 5_000;
-
-/** A worker's bound on what it does at once. */
-export class Slots {
-  readonly #total: number;
-  #free: number;
-  #waiting: { wanted: number; resolve: () => void }[] = [];
-
-  constructor(total: number) {
-    this.#total = total;
-    this.#free = total;
-  }
-
-  /** Waits until a fair part is free, so that a busy worker does not pull its work one by one. */
-  async reserve(max: number): Promise<number> {
-    const wanted = Math.min(max, Math.max(1, Math.floor(this.#total / 16)));
-    while (this.#free < wanted) {
-      await new Promise<void>((resolve) => this.#waiting.push({ wanted, resolve }));
-    }
-    const reserved = Math.min(max, this.#free);
-    this.#free -= reserved;
-    return reserved;
-  }
-
-  /** Waits for one, before who waits for more. */
-  async take(): Promise<void> {
-    while (this.#free < 1) {
-      await new Promise<void>((resolve) => this.#waiting.unshift({ wanted: 1, resolve }));
-    }
-    this.#free -= 1;
-  }
-
-  release(count: number): void {
-    this.#free += count;
-    const ready = this.#waiting.filter(({ wanted }) => wanted <= this.#free);
-    this.#waiting = this.#waiting.filter(({ wanted }) => wanted > this.#free);
-    for (const { resolve } of ready) resolve();
-  }
-}
 
 export type PullLoopOptions = {
   source: DispatchSource;
@@ -74,7 +37,7 @@ const begin = async (
       continue;
     }
     // The claims let none of those be worked on twice that this worker has begun.
-    slots.release(1);
+    slots.giveBack(1);
     other.retryLater();
     break;
   }
@@ -111,7 +74,7 @@ export const pull = async ({ source, slots, handle, signal, logger, onReachable 
       logger.warn({ reason }, 'the queue cannot be read; trying again');
       await sleep(BACK_OFF_MS);
     } finally {
-      slots.release(unused);
+      slots.giveBack(unused);
     }
   }
 };

@@ -2,6 +2,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { DELIVERIES_TRIED_MAX } from '#contracts/subjects';
 import type { Lane, ProviderId } from '#contracts/vocabulary';
 import { FloError } from '#domain/errors';
+import { BatchPace } from '#domain/batch-pace';
 import type { IdMint } from '#domain/mint-id';
 import type { Clock, ConfigurationChanges, Logger, ProviderCredentials } from '#domain/ports';
 import type { PayloadSeal, WorkClaims } from '#domain/work-ports';
@@ -13,6 +14,7 @@ import { createPayloadStore } from '#nats/payload-store';
 import { createWorkResultPublisher } from '#nats/work-results';
 import { openWorkerLine } from '#nats/worker-line';
 import { faultPoint } from '#runtime/fault-point';
+import { watchLoopDelay } from '#runtime/loop-delay';
 import type { OpenedRateLimiter } from '#runtime/rate-limiter';
 import { abortError } from './attempt-limits.ts';
 import type { RequestOwner } from './attempt-ports.ts';
@@ -56,6 +58,8 @@ export type Worker = {
   stop: () => Promise<void>;
   ready: () => boolean;
 };
+
+const PACED_EVERY_MS = 50;
 
 type Refusal = { error: FloError; dispose?: () => Promise<void> };
 
@@ -148,7 +152,9 @@ export const createWorker = (deps: WorkerDeps): Worker => {
       const claims = new ClaimBatcher({ claims: deps.workClaims, workerId, logger, signal: stopping.signal });
       const work = { claims, results, seal: deps.payloadSeal, clock, mint, random: Math.random, logger };
       const beat = startWorkBeat(deps.workClaims, workerId, requests, logger);
+      const pace = new BatchPace();
       const interactive = handleWith(run, async (received, step) => {
+        pace.noteInteractive(clock.nowMs());
         const { ingressId } = received.dispatch.header;
         if (ingressId !== null) {
           const body = await redeem(received.dispatch, payloads);
@@ -167,12 +173,21 @@ export const createWorker = (deps: WorkerDeps): Worker => {
         connection,
         providers: deps.providers,
         concurrency: deps.concurrency,
+        batchPace: {
+          allowance: () => pace.allowance(clock.nowMs()),
+          begin: (count) => pace.begin(count),
+          giveBack: (count) => pace.giveBack(count),
+        },
         handle: (received, lane) => (lane === 'interactive' ? interactive(received) : queued(received)),
         signal: stopping.signal,
         logger,
         onReachable: (source, now) => void reachable.set(source, now),
       });
-      const loops = [...lanes, burialLoop({ connection, signal: stopping.signal, logger })];
+      const endPacing = watchLoopDelay(PACED_EVERY_MS, ({ lateMs }) => {
+        pace.observe({ lateMs, nowMs: clock.nowMs() });
+        lanes.wake();
+      });
+      const loops = [...lanes.loops, burialLoop({ connection, signal: stopping.signal, logger })];
       finish = async () => {
         stopping.abort();
         // First, so that whoever waits for room here has another owner while the calls in hand end.
@@ -183,6 +198,7 @@ export const createWorker = (deps: WorkerDeps): Worker => {
         await Promise.all(loops);
         await requests.empty();
         clearTimeout(abortAll);
+        endPacing();
         requests.stop();
         await Promise.all([events.flushed(), results.flushed()]);
         await beat.stop();

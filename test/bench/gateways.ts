@@ -12,7 +12,7 @@ import { connectNats } from '#nats/connection';
 import { openDatabase } from '#postgres/database';
 import { createLogger } from '#runtime/logger';
 import { launchProcess, startProcess } from '#test/support/flo2-process';
-import { createTenant } from '#test/support/tenant';
+import { callControl, createTenant } from '#test/support/tenant';
 import { stopOnSignal } from '#test/support/stop-on-signal';
 import type { StreamServer } from './decoding.ts';
 import type { Target } from './load.ts';
@@ -123,24 +123,35 @@ export const startServers = async (): Promise<Servers> => {
   };
 };
 
+export type Flo2 = Running & {
+  /** Another tenant's way to it, with a key of its own at the provider. */
+  newTenant: (weight: number) => Promise<Target>;
+};
+
 /** Ingress, worker, jobs, metering and control as in production, with a Postgres and a nats-server of their own. */
-export const startFlo2 = async (providerUrl: string): Promise<Running> => {
+export const startFlo2 = async (providerUrl: string): Promise<Flo2> => {
   const servers = await startServers();
   const { environment, adminKey } = servers;
   const roles = ['control', 'metering', 'worker', 'jobs', 'ingress'] as const;
   const processes = await Promise.all(roles.map((role) => startProcess(role, environment)));
   const [control, , , , ingress] = processes;
-  const { apiKey } = await createTenant(
-    { url: control?.url ?? '', adminKey },
-    { simulatorUrl: providerUrl, providerKeys: [{ provider: 'openai' }] },
-  );
-  return {
-    target: {
+  const flo2 = { url: control?.url ?? '', adminKey };
+  const newTenant = async (weight: number): Promise<Target> => {
+    const { tenantId, apiKey } = await createTenant(flo2, {
+      simulatorUrl: providerUrl,
+      providerKeys: [{ provider: 'openai' }],
+    });
+    await callControl(flo2, 'PATCH', `/tenants/${tenantId}`, { weight });
+    return {
       name: 'flo2',
       origin: ingress?.url ?? '',
       path: '/v1/chat/completions',
       headers: { ...JSON_HEADERS, authorization: `Bearer ${apiKey}` },
-    },
+    };
+  };
+  return {
+    target: await newTenant(1),
+    newTenant,
     versions: await serverVersions(servers.postgresUrl, servers.natsUrl),
     pids: {
       ...Object.fromEntries(roles.map((role, index) => [role, processes[index]?.pid ?? 0])),

@@ -1,28 +1,33 @@
 /**
  * `npm run bench`: loads a mock provider, flo2 and Portkey's gateway in turn, in one run on one machine, and
- * prints what they did as ratios, what flo2 does under ten times its load, and what decoding a stream costs beyond
- * passing it on. `--seconds N` is how long each is loaded at each number of connections; `--only decoding`, `--only batches`
- * or `--only overload` does that part alone, and `--only limits` a part of three minutes that is not done otherwise.
+ * prints what they did as ratios, what batches do to others, what flo2 does under ten times its load, and what
+ * decoding a stream costs beyond passing it on. `--seconds N` is how long each is loaded at each number of
+ * connections; `--only batches`, `decoding`, `fairness` or `overload` does that part alone, and `--only limits` a part
+ * of three minutes that is not done otherwise.
  */
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { showBatch, showBatchAtLimit, showBatchesAlone } from './batches.ts';
 import { measureDecoding } from './decoding.ts';
-import { startFlo2, startMockProvider, startRival, startStreamServer, type Running } from './gateways.ts';
+import {
+  startFlo2,
+  startMockProvider,
+  startRival,
+  startStreamServer,
+  type Flo2,
+  type Running,
+} from './gateways.ts';
 import { measureLimits } from './limits.ts';
 import { load, type Figures } from './load.ts';
-import { overload } from './overload.ts';
 import { measurePace, PACED_PROMPT, WORD_INTERVAL_MS, type Pace } from './pace.ts';
+import { showFairness } from './show-fairness.ts';
+import { showOverload } from './show-overload.ts';
 import { fixed, printTable } from './table.ts';
 
 const CONNECTIONS = [1, 16, 64, 256];
 const WARM_UP_MS = 3_000;
 const WARM_UP_CONNECTIONS = 16;
 const SECONDS_DEFAULT = '5';
-/** Where flo2 does most. */
-const PEAK_CONNECTIONS = 256;
-const GOODPUT_TARGET = 0.9;
-const REFUSAL_TARGET_MS = 50;
 
 const request = (stream: boolean, prompt = 'Answer as shortly as you can.'): string =>
   JSON.stringify({
@@ -141,48 +146,6 @@ const showStreams = async (running: Running[], durationMs: number, firstTokenMs:
   );
 };
 
-/** The peak, then ten times its connections, whose clients come again when they are told to. */
-const showOverload = async (flo2: Running, durationMs: number): Promise<void> => {
-  const body = request(false);
-  const { target } = flo2;
-  const peak = await overload(target, { body, connections: PEAK_CONNECTIONS, durationMs });
-  const connections = PEAK_CONNECTIONS * 10;
-  const over = await overload(target, { body, connections, durationMs });
-  const share = over.goodput / peak.goodput;
-  console.log(`\nOverload of flo2: ${PEAK_CONNECTIONS} connections, then ${connections}`);
-  printTable(
-    ['', `${PEAK_CONNECTIONS}`, `${connections}`, 'target', 'reached'],
-    [
-      ['answered req/s', fixed(peak.goodput, 0), fixed(over.goodput, 0), '', ''],
-      [
-        'goodput ÷ peak',
-        '',
-        fixed(share, 2),
-        `≥ ${fixed(GOODPUT_TARGET, 2)}`,
-        share >= GOODPUT_TARGET ? 'yes' : 'no',
-      ],
-      [
-        'processor ms an answer',
-        fixed(peak.processorMsPerAnswer, 2),
-        fixed(over.processorMsPerAnswer, 2),
-        '',
-        '',
-      ],
-      ['answer p99 ms', fixed(peak.answerP99Ms, 1), fixed(over.answerP99Ms, 1), '', ''],
-      ['refusals', String(peak.refusals), String(over.refusals), '', ''],
-      ['refusal p50 ms', '', fixed(over.refusalP50Ms, 1), '', ''],
-      [
-        'refusal p99 ms',
-        '',
-        fixed(over.refusalP99Ms, 1),
-        `< ${REFUSAL_TARGET_MS}`,
-        over.refusalP99Ms < REFUSAL_TARGET_MS ? 'yes' : 'no',
-      ],
-      ['otherwise', String(peak.otherwise), String(over.otherwise), '0', over.otherwise === 0 ? 'yes' : 'no'],
-    ],
-  );
-};
-
 const showLimits = async (): Promise<void> => {
   const figures = await measureLimits();
   console.log('\nA key of 600 requests and 100,000 tokens a minute, offered three times that for 3 minutes');
@@ -202,7 +165,8 @@ const showLimits = async (): Promise<void> => {
   );
 };
 
-const showOverloadAlone = async (seconds: number): Promise<void> => {
+/** A part that needs flo2 and the mock provider alone. */
+const withFlo2 = async (show: (flo2: Flo2) => Promise<void>): Promise<void> => {
   const mock = await startMockProvider();
   const flo2 = await startFlo2(mock.target.origin);
   try {
@@ -212,7 +176,7 @@ const showOverloadAlone = async (seconds: number): Promise<void> => {
       durationMs: WARM_UP_MS,
       until: 'last_byte',
     });
-    await showOverload(flo2, seconds * 1_000);
+    await show(flo2);
   } finally {
     await flo2.stop();
     await mock.stop();
@@ -245,17 +209,16 @@ const showGateways = async (seconds: number): Promise<void> => {
   try {
     const mock = await startMockProvider();
     running.push(mock);
-    running.push(await startFlo2(mock.target.origin));
+    const flo2 = await startFlo2(mock.target.origin);
+    running.push(flo2);
     running.push(await startRival(mock.target.origin));
     const processors = cpus();
     console.log(`${processors.length} cores, ${processors[0]?.model ?? 'unknown'}`);
     console.log(running.flatMap(({ versions }) => versions).join(', '));
     await measure(running, seconds * 1_000);
-    const [, flo2] = running;
-    if (flo2 !== undefined) {
-      await showBatch(flo2, mock);
-      await showOverload(flo2, seconds * 1_000);
-    }
+    await showBatch(flo2, mock);
+    await showFairness(flo2, request(false), seconds * 2_000);
+    await showOverload(flo2, request(false), seconds * 1_000);
   } finally {
     for (const { stop } of running.toReversed()) await stop();
   }
@@ -282,11 +245,14 @@ switch (values.only) {
     await showBatchesAlone();
     break;
   case 'overload':
-    await showOverloadAlone(seconds);
+    await withFlo2((flo2) => showOverload(flo2, request(false), seconds * 1_000));
+    break;
+  case 'fairness':
+    await withFlo2((flo2) => showFairness(flo2, request(false), seconds * 2_000));
     break;
   case 'limits':
     await showLimits();
     break;
   default:
-    throw new Error('--only knows "batches", "decoding", "overload" and "limits"');
+    throw new Error('--only knows "batches", "decoding", "fairness", "limits" and "overload"');
 }

@@ -3,7 +3,7 @@
  * stands in Postgres, and counts what does not agree. It shares no code with what it checks; what the
  * counts mean is in docs/reliability.md.
  */
-import type { Client } from 'pg';
+import type { Pool } from 'pg';
 import { TOKEN_CLASSES } from '#contracts/usage';
 import type { CallRecord } from '#test/simulators/call-log';
 import type { RequestRecord, TaggedTenant } from './history.ts';
@@ -33,7 +33,7 @@ type Row = {
 
 const COLUMNS = TOKEN_CLASSES.map((component) => `${component}_tokens as ${component}`).join(', ');
 
-const readRows = async (ledger: Client, tenants: readonly TaggedTenant[]): Promise<Row[]> => {
+const readRows = async (ledger: Pool, tenants: readonly TaggedTenant[]): Promise<Row[]> => {
   const { rows } = await ledger.query<Row>(
     `select attempt_id, revision, request_id, outcome, usage_source, ${COLUMNS}
      from usage_event where tenant_id = any($1)`,
@@ -81,7 +81,7 @@ const ownerOf = (tenants: readonly TaggedTenant[], credential: string | null): T
 
 /** Counts as things stand now; `pending` is what may still come right by waiting. */
 export const check = async (
-  ledger: Client,
+  ledger: Pool,
   { requests, tenants, calls, mayRepeat = false }: Evidence,
 ): Promise<{ counts: Counts; pending: number }> => {
   const rows = await readRows(ledger, tenants);

@@ -7,10 +7,11 @@ import { readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jetstreamManager } from '@nats-io/jetstream';
-import { Client } from 'pg';
+import { Client, Pool } from 'pg';
 import { findFreePort } from '#embedded/free-port';
 import { startNatsServer, type RunningNatsServer } from '#embedded/nats-server';
 import { connectNats } from '#nats/connection';
+import { FAULT_POINT_VARIABLE } from '#runtime/fault-point';
 import { createLogger } from '#runtime/logger';
 import type { CallRecord } from '#test/simulators/call-log';
 import { startSimulator, type Simulator } from '#test/simulators/simulator';
@@ -24,7 +25,7 @@ export type Role = Exclude<RoleName, 'all' | 'migrate'>;
 
 export type Rig = {
   simulator: Simulator;
-  ledger: Client;
+  ledger: Pool;
   databaseUrl: string;
   natsUrl: string;
   environment: Readonly<Record<string, string>>;
@@ -93,6 +94,21 @@ const listPending = async (natsUrl: string): Promise<string[]> => {
   }
 };
 
+/** A process that dies at its fault point before it is ready has done what it was started for. */
+const startOrDie = async (
+  role: Role,
+  environment: Readonly<Record<string, string>>,
+): Promise<StartedProcess> => {
+  if (environment[FAULT_POINT_VARIABLE] === undefined) return startProcess(role, environment);
+  const launched = launchProcess(role, { FLO2_PORT: '0', ...environment });
+  const ready = launched.waitFor(/"msg":"ready"/);
+  const died = launched.exited.then(({ signal }) => signal === 'SIGKILL');
+  const isDead = await Promise.race([ready.then(() => false), died]).catch(() => died);
+  if (isDead) await ready.catch(() => undefined);
+  else await ready;
+  return { ...launched, url: /"url":"(http[^"]+)"/.exec(launched.output())?.[1] ?? null };
+};
+
 export const startRig = async (
   run: TestRun,
   changes: Readonly<Record<string, string>> = {},
@@ -129,7 +145,7 @@ export const startRig = async (
   if ((await migration.exited).code !== 0) throw new Error(`the migration failed:\n${migration.output()}`);
   const spawned = new Set<StartedProcess>();
   const spawn: Rig['spawn'] = async (role, changed = {}) => {
-    const started = await startProcess(role, { ...environment, ...changed });
+    const started = await startOrDie(role, { ...environment, ...changed });
     spawned.add(started);
     void started.exited.then(() => spawned.delete(started));
     return started;
@@ -144,10 +160,9 @@ export const startRig = async (
     startRole('metering'),
   ]);
   const roles = { control, ingress, worker, jobs, metering };
-  const ledger = new Client({ connectionString: `${run.postgresUrl}/${name}` });
+  const ledger = new Pool({ connectionString: `${run.postgresUrl}/${name}`, max: 4 });
   // Where its server is stopped before it, whoever asks next is told.
   ledger.on('error', () => undefined);
-  await ledger.connect();
 
   return {
     simulator,
