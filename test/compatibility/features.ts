@@ -2,7 +2,7 @@
 import type { SurfaceId } from '#contracts/vocabulary';
 
 type Json = Record<string, unknown>;
-type ChatDialect = Extract<
+export type ChatDialect = Extract<
   SurfaceId,
   'openai-chat' | 'openai-responses' | 'anthropic-messages' | 'gemini-generate-content'
 >;
