@@ -41,7 +41,7 @@ export class NativeBatchCoordinator {
 
   /** Until the signal. Never rejects. */
   async run(signal: AbortSignal): Promise<void> {
-    const { store, signals, logger } = this.#deps;
+    const { store, signals, logger, pollMs } = this.#deps;
     let wake = new AbortController();
     const accepted = signals.onAccepted(() => wake.abort());
     let tidiedAtMs = performance.now();
@@ -62,7 +62,7 @@ export class NativeBatchCoordinator {
         logger.warn({ reason }, 'batches at providers cannot be led on; trying again');
       }
       const woken = AbortSignal.any([signal, wake.signal]);
-      await sleep(LOOK_INTERVAL_MS, undefined, { signal: woken }).catch(() => undefined);
+      await sleep(Math.min(LOOK_INTERVAL_MS, pollMs), undefined, { signal: woken }).catch(() => undefined);
     }
     accepted.unsubscribe();
     await Promise.all(this.#busy.values());
@@ -132,6 +132,8 @@ export class NativeBatchCoordinator {
       next = after.next;
       if (batch.state === 'settled') {
         await store.settle(batch.id);
+        // Its batch may have ended with it, and the queue may have got lines.
+        this.#deps.signals.accepted();
         this.#seen.delete(batch.id);
         return;
       }
