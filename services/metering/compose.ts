@@ -13,11 +13,12 @@ import { createWebhookSender } from '#runtime/webhook-sender';
 import { createVault } from '#vault/vault';
 import type { MeteringConfiguration } from './config.ts';
 import { createLeaseExpiry } from './lease-expiry.ts';
-import { createMetering } from './service.ts';
+import { createMetering, READERS } from './service.ts';
 import { ledgerChores } from './ledger-chores.ts';
 import { createUpkeep } from './upkeep.ts';
 
-const POOL_MAX = 4;
+/** One for each reader, and as many for the chores beside them. */
+const POOL_MAX = 2 * READERS;
 
 type Configuration = Pick<
   MeteringConfiguration,

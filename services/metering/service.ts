@@ -11,8 +11,11 @@ export type Metering = {
   ready: () => boolean;
 };
 
-/** Two, so that one batch is decoded while PostgreSQL writes the other: twice the events in a second. */
-export const READERS = 2;
+/**
+ * So that one batch is decoded while PostgreSQL writes another and a third waits for the disk: with one reader
+ * each would wait for the others.
+ */
+export const READERS = 3;
 
 /**
  * The service that turns attempt events into the ledger. The price book must be seeded before it starts:
