@@ -2,6 +2,7 @@
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { ProviderId } from '#contracts/vocabulary';
+import { encodeUsd } from '#domain/money';
 import { simulatedBaseUrl } from '#test/simulators/base-urls';
 import { BatchCaller, sortedStatuses, statusesOf } from '#test/support/native-batches';
 import { startStack, countedTokens, type Stack } from '#test/support/stack';
@@ -114,6 +115,13 @@ describe.each(MODELS)('the batch API of %s', (provider, model) => {
     const sum = (rows: typeof all): bigint => rows.reduce((total, { cost }) => total + BigInt(cost ?? 0), 0n);
     expect(sum(cheap)).toBeGreaterThan(0n);
     expect(sum(cheap) * 2n).toBe(sum(dear));
+    const from = new Date(Date.now() - 3_600_000).toISOString();
+    const to = new Date(Date.now() + 3_600_000).toISOString();
+    const { tenantId } = caller.tenant;
+    const savings = await callControl(stack.flo2, 'POST', '/usage/savings', { tenant: tenantId, from, to });
+    expect(savings).toMatchObject({
+      data: [{ tier: 'batch', attempts: 3, cost: encodeUsd(sum(cheap)), saving: encodeUsd(sum(cheap)) }],
+    });
 
     // The ledger's tokens are those the provider has charged, line by line.
     for (const { request_id: requestId } of cheap) {
