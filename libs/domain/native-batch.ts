@@ -19,9 +19,10 @@
  *    time in which the lost call could still arrive, and was not there.
  * 4. Near the deadline the provider is asked to cancel, what it has answered is taken, and only lines without
  *    a result go to the queue.
- * 5. Where the provider does not say how it ended until `abandonAtMs`, its lines may have been charged: each is
- *    told to the ledger as `outcome_unknown` and repeated once, flagged (`work-item.ts`, 4). The batch is
- *    watched on, and what the provider tells later replaces the presumption.
+ * 5. Where the provider does not say how it ended until `abandonAtMs`, or an hour after the caller cancelled,
+ *    its lines may have been charged: each is told to the ledger as `outcome_unknown` and repeated once,
+ *    flagged, or ends so (`work-item.ts`, 4). The batch is watched on, and what the provider tells later
+ *    replaces the presumption.
  * 6. Every line's attempt has an event: priced at the tier `batch` where it was run, at nothing where it was
  *    not. What is told twice, after a crash, is told the same.
  */
@@ -45,8 +46,8 @@ export type NativeBatchStanding = {
   failures: number;
   /** Whether its lines were given up as `outcome_unknown`. */
   isAbandoned: boolean;
-  /** Whether the caller has cancelled the batch that its lines are of. */
-  isCancelled: boolean;
+  /** When the caller has cancelled the batch that its lines are of. */
+  cancelledAtMs: number | null;
   createdAtMs: number;
   /** From when the provider has no more time. */
   escalateAtMs: number;
@@ -65,6 +66,8 @@ const QUEUE_MIN_MS = 5 * MINUTE_MS;
 const QUEUE_MAX_MS = 3 * HOUR_MS;
 /** A provider may answer ten minutes after it was asked to cancel; so much of the queue's time it may take. */
 const CANCEL_PART = 2 / 3;
+/** As long after its caller has cancelled. */
+const CANCEL_MAX_MS = HOUR_MS;
 const WATCHED_MS = 2 * DAY_MS;
 const REFUSALS_MAX = 5;
 /** Looks in a row after which "there is no such batch" is believed. */
@@ -104,11 +107,12 @@ export type NativeBatchStep =
   | 'none';
 
 /** Whether the provider is to do no more for it. */
-const isUnwanted = ({ isCancelled, escalateAtMs, isAbandoned }: NativeBatchStanding, nowMs: number) =>
-  isCancelled || isAbandoned || nowMs >= escalateAtMs;
+const isUnwanted = ({ cancelledAtMs, escalateAtMs, isAbandoned }: NativeBatchStanding, nowMs: number) =>
+  cancelledAtMs !== null || isAbandoned || nowMs >= escalateAtMs;
 
 export const nextStep = (standing: NativeBatchStanding, nowMs: number): NativeBatchStep => {
-  const { state, mayExist, isAbandoned, abandonAtMs, forgetAtMs } = standing;
+  const { state, mayExist, isAbandoned, cancelledAtMs, forgetAtMs } = standing;
+  const abandonAtMs = Math.min(standing.abandonAtMs, (cancelledAtMs ?? Infinity) + CANCEL_MAX_MS);
   if (state === 'settled') return 'none';
   if (state === 'creating' && !mayExist) return isUnwanted(standing, nowMs) ? 'release' : 'create';
   if (isAbandoned && nowMs >= forgetAtMs) return 'forget';

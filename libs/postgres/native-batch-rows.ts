@@ -85,7 +85,7 @@ export type NativeBatchRow = {
   abandon_at: Date;
   forget_at: Date;
   ended_at: Date | null;
-  is_cancelled: boolean;
+  cancelling_at: Date | null;
 };
 
 export const decodeNativeBatch = (row: NativeBatchRow): NativeBatch => ({
@@ -105,7 +105,7 @@ export const decodeNativeBatch = (row: NativeBatchRow): NativeBatch => ({
   refusals: row.refusals,
   failures: row.failures,
   isAbandoned: row.is_abandoned,
-  isCancelled: row.is_cancelled,
+  cancelledAtMs: row.cancelling_at?.getTime() ?? null,
   createdAtMs: row.created_at.getTime(),
   escalateAtMs: row.escalate_at.getTime(),
   abandonAtMs: row.abandon_at.getTime(),

@@ -98,7 +98,7 @@ export const createNativeBatchStore = (database: Database) => {
     /** Those to be looked at now, the most overdue first; a cancelled one at once. */
     due: async (limit: number): Promise<NativeBatch[]> => {
       const { rows } = await pool.query<NativeBatchRow>(
-        `select native.*, batch.cancelling_at is not null as is_cancelled
+        `select native.*, batch.cancelling_at
          from native_batch as native join batch on batch.id = native.batch_id
          where native.settled_at is null and (native.next_look_at <= now()
            or native.state = 'running' and native.failures = 0 and batch.cancelling_at is not null)

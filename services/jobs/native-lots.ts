@@ -263,7 +263,7 @@ export class NativeLots {
       refusals: 0,
       failures: 0,
       isAbandoned: false,
-      isCancelled: false,
+      cancelledAtMs: null,
       createdAtMs: nowMs,
       ...times,
       reference: null,

@@ -67,7 +67,7 @@ export class NativeResults {
     await this.#record(batch, provider, held);
     await this.#endRest(
       batch,
-      batch.isCancelled || batch.observed?.status === 'cancelled' ? CANCELLED : EXPIRED,
+      batch.cancelledAtMs !== null || batch.observed?.status === 'cancelled' ? CANCELLED : EXPIRED,
     );
   }
 

@@ -140,7 +140,7 @@ export class NativeVerdicts {
   #standingOf(batch: NativeBatch, line: NativeLine): Omit<LineStanding, 'nowMs'> {
     return {
       round: line.rounds + 1,
-      isCancelled: batch.isCancelled || line.cancelRequested,
+      isCancelled: batch.cancelledAtMs !== null || line.cancelRequested,
       deadlineAtMs: line.header.deadlineAtMs,
     };
   }
