@@ -40,6 +40,7 @@ const rawOf = (event: AttemptEvent): Fields => asFields(event.usage.raw);
 const STANDARD_WORDS: Readonly<Record<string, readonly string[]>> = {
   openai: ['default'],
   openai_compatible: ['default'],
+  openrouter: ['default'],
   mistral: ['default'],
   groq: ['on_demand'],
 };

@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { attemptOutcome, type AttemptEvent } from '#contracts/attempt-event';
 import { usageSource } from '#contracts/usage';
 import {
+  COMPATIBLE_DIALECTS,
   compatibleDialect,
   PROVIDER_IDS,
   surfaceId,
@@ -21,7 +22,7 @@ import { NegotiatedRates } from '#domain/negotiated-rate';
 import { PriceBook } from '#domain/price-book';
 import { priceAttempt, type Agreements } from '#domain/price';
 import type { AnswerFacts, Wire } from '#providers/provider';
-import { providerFor } from '#providers/registry';
+import { providerFor, providerOf } from '#providers/registry';
 import { createSseReader } from '#providers/sse';
 import { readPriceSources } from '#services/metering/price-sources';
 import { attemptEventOf } from '#test/support/attempt-events';
@@ -154,12 +155,32 @@ const CELLS: Readonly<Record<ProviderId, Partial<Record<SurfaceId, string>>>> = 
   // One rate for any length, no sound in chats.
   groq: { 'openai-chat': 'plain, stream, cut, tools, caches' },
   // It says what it takes in one piece, whatever went in: caches, sound and length are in that figure.
-  openrouter: { 'openai-chat': 'plain, stream, cut, tools' },
+  openrouter: {
+    'openai-chat': 'plain, stream, cut, tools',
+    'openai-responses': 'plain, stream, cut, tools',
+    'openai-embeddings': 'embeddings',
+  },
   // Rates are agreed on by component; nothing of that kind depends on a length.
-  openai_compatible: { 'openai-chat': 'plain, stream, cut, tools, caches, audio' },
+  openai_compatible: {
+    'openai-chat': 'plain, stream, cut, tools, caches, audio',
+    // xAI's, which has no sound.
+    'openai-responses': 'plain, stream, cut, tools, caches',
+    'openai-embeddings': 'embeddings',
+  },
 };
 
+const wiresOf = (provider: ProviderId): readonly Wire[] =>
+  provider === 'openai_compatible'
+    ? COMPATIBLE_DIALECTS.flatMap(
+        (dialect) => providerFor({ provider, baseUrl: 'https://models.example/v1', dialect }).wires,
+      )
+    : providerOf(provider).wires;
+
 it.each(corpus)('the corpus has a case for all that $provider can answer', ({ provider, cases }) => {
+  // A count of tokens costs nothing, and leaves no event with usage.
+  const answering = wiresOf(provider).filter(({ operation }) => operation !== 'token_count');
+  const spoken = new Set(answering.map(({ surface }) => surface));
+  expect(Object.keys(CELLS[provider]).sort()).toEqual([...spoken].sort());
   const missing = Object.entries(CELLS[provider]).flatMap(([api, cells]) =>
     cells
       .split(', ')
