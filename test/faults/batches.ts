@@ -92,6 +92,14 @@ const kill = async (victim: (typeof VICTIMS)[number], round: number): Promise<vo
   processes[which] = await start(victim);
 };
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    // The roles go with this process.
+    for (const { pid } of [nats, postgres]) process.kill(pid, 'SIGKILL');
+    process.exit(1);
+  });
+}
+
 try {
   const migration = launchProcess('migrate', environment);
   if ((await migration.exited).code !== 0) throw new Error(`the migration failed:\n${migration.output()}`);
