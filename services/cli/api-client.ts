@@ -31,15 +31,16 @@ const messageOf = (text: string, status: number): string => {
   return refusal.safeParse(json).data?.error.message ?? `flo2 answered with status ${status}.`;
 };
 
-/** `key` is shown as a bearer token; null sends none. */
+/** The key for a path is shown as a bearer token; null sends none. */
 export const createApiClient = (options: {
   url: string;
-  key: string | null;
+  keyFor: (path: string) => string | null;
   signal: AbortSignal;
 }): ApiClient => {
   const request: ApiClient['request'] = async (path, init = {}) => {
     const headers = new Headers(init.headers);
-    if (options.key !== null) headers.set('authorization', `Bearer ${options.key}`);
+    const key = options.keyFor(path);
+    if (key !== null) headers.set('authorization', `Bearer ${key}`);
     let answer: Response;
     try {
       answer = await fetch(new URL(path, options.url), { ...init, headers, signal: options.signal });

@@ -25,6 +25,7 @@ const call = async (...args: string[]) => {
     api: { call: () => Promise.resolve(null), request: () => Promise.reject(new Error('unused')) },
     print: (line) => printed.push(line),
     note: (line) => noted.push(line),
+    redraw: () => undefined,
     isTerminal: false,
     signal: new AbortController().signal,
   });

@@ -12,6 +12,8 @@ export type CommandContext = {
   print: (line: string) => void;
   /** A line about the work, to standard error. */
   note: (line: string) => void;
+  /** Draws a line on standard error over the one drawn before; only where a person watches. */
+  redraw: (line: string) => void;
   /** Whether a person watches: progress may be drawn over itself on standard error. */
   isTerminal: boolean;
   /** Aborted by Ctrl-C. */

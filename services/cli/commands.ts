@@ -1,4 +1,5 @@
 import type { Command } from './command.ts';
+import { batchResults, cancelBatch, submitBatch, watchBatch } from './commands/batch.ts';
 import {
   listDeadLetters,
   purgeDeadLetters,
@@ -18,6 +19,10 @@ import { tail } from './commands/tail.ts';
 export const COMMANDS: readonly Command[] = [
   health,
   tail,
+  submitBatch,
+  watchBatch,
+  batchResults,
+  cancelBatch,
   listDeadLetters,
   showDeadLetter,
   replayDeadLetter,

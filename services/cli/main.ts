@@ -15,9 +15,15 @@ const main = async (): Promise<number> => {
   process.once('SIGINT', () => interrupted.abort());
   const { url, adminKey, apiKey } = readEnvironment(CLI_SETTINGS);
   return runCli(COMMANDS, process.argv.slice(2), {
-    api: createApiClient({ url, key: adminKey ?? apiKey, signal: interrupted.signal }),
+    api: createApiClient({
+      url,
+      // Root may administer, and has no part in what is asked with a tenant's key.
+      keyFor: (path) => (path.startsWith('/v1') ? (apiKey ?? adminKey) : (adminKey ?? apiKey)),
+      signal: interrupted.signal,
+    }),
     print: (line) => void process.stdout.write(`${line}\n`),
     note,
+    redraw: (line) => void process.stderr.write(`\r${line.slice(0, process.stderr.columns - 1)}\u001B[K`),
     isTerminal: process.stderr.isTTY,
     signal: interrupted.signal,
   });

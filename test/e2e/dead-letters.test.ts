@@ -29,9 +29,10 @@ const flo2 = async (...args: string[]): Promise<{ code: number; printed: string;
   const noted: string[] = [];
   const { signal } = new AbortController();
   const code = await runCli(COMMANDS, args, {
-    api: createApiClient({ url: stack.flo2.url, key: stack.flo2.adminKey, signal }),
+    api: createApiClient({ url: stack.flo2.url, keyFor: () => stack.flo2.adminKey, signal }),
     print: (line) => printed.push(line),
     note: (line) => noted.push(line),
+    redraw: () => undefined,
     isTerminal: false,
     signal,
   });

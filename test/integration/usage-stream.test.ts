@@ -106,9 +106,10 @@ describe('GET /api/v1/usage/live', () => {
     const { signal } = stopping;
     const running = tail.run(
       {
-        api: createApiClient({ url, key, signal }),
+        api: createApiClient({ url, keyFor: () => key, signal }),
         print: (line) => printed.push(line),
         note: (line) => noted.push(line),
+        redraw: () => undefined,
         isTerminal: true,
         signal,
       },
