@@ -150,7 +150,16 @@ export const createWorker = (deps: WorkerDeps): Worker => {
       const payloads = createPayloadStore(connection);
       const results = createWorkResultPublisher(connection, payloads, logger);
       const claims = new ClaimBatcher({ claims: deps.workClaims, workerId, logger, signal: stopping.signal });
-      const work = { claims, results, seal: deps.payloadSeal, clock, mint, random: Math.random, logger };
+      const work = {
+        claims,
+        results,
+        limiter,
+        seal: deps.payloadSeal,
+        clock,
+        mint,
+        random: Math.random,
+        logger,
+      };
       const beat = startWorkBeat(deps.workClaims, workerId, requests, logger);
       const pace = new BatchPace();
       const interactive = handleWith(run, async (received, step) => {

@@ -4,7 +4,7 @@ import type { AttemptId, ProviderKeyId, TenantId, WorkItemId } from '#contracts/
 import type { WorkResultHeader } from '#contracts/work-result';
 import { encodeWireError, FloError } from '#domain/errors';
 import type { IdMint } from '#domain/mint-id';
-import type { Clock, Logger } from '#domain/ports';
+import type { Clock, Logger, RateLimiter } from '#domain/ports';
 import { afterError } from '#domain/work-item';
 import type { AskedClaim, PayloadSeal } from '#domain/work-ports';
 import type { ReceivedDispatch } from '#nats/dispatch-queue';
@@ -16,6 +16,7 @@ export type WorkOwnerDeps = {
   claims: ClaimBatcher;
   results: WorkResultPublisher;
   seal: PayloadSeal;
+  limiter: Pick<RateLimiter, 'release'>;
   clock: Clock;
   mint: IdMint;
   /** In [0, 1). */
@@ -204,10 +205,18 @@ export const claimWork = async (
   const answer = await deps.claims.claim(asked);
   if (answer === 'silent') return null;
   received.done();
-  if (answer === 'lost') return null;
+  const giveRoomBack = (): void => {
+    // Of what was delivered before, somebody else may be using the room.
+    if (header.reservation && received.deliveries === 1) deps.limiter.release(header.reservation);
+  };
+  if (answer === 'lost') {
+    giveRoomBack();
+    return null;
+  }
   const owner = new WorkOwner(deps, { header, step, item }, asked.claim.attemptId);
   const body = await openBody(deps, header.tenantId, item.id, answer);
   if (body instanceof FloError) {
+    giveRoomBack();
     owner.fail(body, null);
     return null;
   }
