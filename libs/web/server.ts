@@ -3,9 +3,10 @@ import { FloError } from '#domain/errors';
 import type { IdMint } from '#domain/mint-id';
 import type { Logger } from '#domain/ports';
 import { encodePlainError } from './plain-error.ts';
+import { ReceiveBound } from './receive-bound.ts';
 
-/** How long a client may take to send a request; slower ones hold a connection for nothing. */
 const RECEIVE_TIMEOUT_MS = 60_000;
+const RECEIVE_SWEEP_INTERVAL_MS = 5_000;
 /** Above the idle time-outs of common load balancers, so that it is never this side that closes first. */
 const KEEP_ALIVE_MS = 75_000;
 const BODY_LIMIT_BYTES = 1024 * 1024;
@@ -40,7 +41,8 @@ export const createWebServer = ({ logger, mint }: { logger: Logger; mint: IdMint
     logger: false,
     genReqId: () => mint.mint('req'),
     bodyLimit: BODY_LIMIT_BYTES,
-    requestTimeout: RECEIVE_TIMEOUT_MS,
+    // Bodies have a bound of their own below; the headers' 60 s are the server's.
+    requestTimeout: 0,
     keepAliveTimeout: KEEP_ALIVE_MS,
     routerOptions: { maxParamLength: 512 },
     frameworkErrors: (_error, request, reply) => {
@@ -50,6 +52,10 @@ export const createWebServer = ({ logger, mint }: { logger: Logger; mint: IdMint
       void (reply as unknown as FastifyReply).code(status).send(body);
     },
   });
+  new ReceiveBound({ timeoutMs: RECEIVE_TIMEOUT_MS, nowMs: () => performance.now() }).register(
+    app,
+    RECEIVE_SWEEP_INTERVAL_MS,
+  );
   const parseJson = app.getDefaultJsonParser('error', 'error');
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {

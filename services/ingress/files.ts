@@ -96,7 +96,8 @@ export const registerFileRoutes = (app: FastifyInstance, deps: FileRouteDeps): v
     // The body is read as it comes, by whoever it is for.
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
-    scope.post('/v1/files', { bodyLimit: FILE_BYTES_MAX + 1024 * 1024 }, async (request) => {
+    const options = { bodyLimit: FILE_BYTES_MAX + 1024 * 1024, config: { isUpload: true } };
+    scope.post('/v1/files', options, async (request) => {
       const { tenantId } = await authenticate(admission, request.headers, 'batch');
       const id = mint.mint('file');
       try {
