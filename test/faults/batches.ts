@@ -14,6 +14,7 @@ import { startPostgres, type RunningPostgres } from '#embedded/postgres';
 import { startSimulator } from '#test/simulators/simulator';
 import { mintSecrets } from '#test/support/flo2';
 import { launchProcess, startProcess, type StartedProcess } from '#test/support/flo2-process';
+import { stopOnSignal } from '#test/support/stop-on-signal';
 import { createTenant } from '#test/support/tenant';
 import { BatchClient, disagreements } from './batch-agreement.ts';
 import { PeakMemory } from './peak-memory.ts';
@@ -92,13 +93,11 @@ const kill = async (victim: (typeof VICTIMS)[number], round: number): Promise<vo
   processes[which] = await start(victim);
 };
 
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => {
-    // The roles go with this process.
-    for (const { pid } of [nats, postgres]) process.kill(pid, 'SIGKILL');
-    process.exit(1);
-  });
-}
+// The roles go with this process.
+stopOnSignal(async () => {
+  await Promise.all([nats.stop(), postgres.stop()]);
+  await rm(directory, { recursive: true, force: true });
+});
 
 try {
   const migration = launchProcess('migrate', environment);
