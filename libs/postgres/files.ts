@@ -1,12 +1,14 @@
 import type { PoolClient } from 'pg';
 import type { BatchId, FileId, TenantId } from '#contracts/ids';
+import { FloError } from '#domain/errors';
+import type { ObjectStore } from '#domain/object-store';
 import type { PayloadSeal, SealedBytes } from '#domain/work-ports';
 import type { Database } from './database.ts';
 import { storableText } from './storable-text.ts';
-import { inTransaction } from './transaction.ts';
 
-/** Of what a file is sealed and stored at once. */
+/** Of what a file is sealed and stored at once: in Postgres, and in an object store, where each is a request. */
 const PART_BYTES = 1024 * 1024;
+const OBJECT_PART_BYTES = 8 * 1024 * 1024;
 
 export type StoredFile = {
   id: FileId;
@@ -66,12 +68,18 @@ export const insertOutputFile = async (
   );
 };
 
+const objectName = (id: FileId, part: number): string => `files/${id}/${part}`;
+
 /**
- * Files in Postgres, in sealed parts: bounded memory at both ends, any number of machines, and one backup for
- * all. Rejects with the driver's error when the store is down.
+ * Files in sealed parts: bounded memory at both ends, any number of machines. The parts lie in Postgres, or in
+ * the object store where there is one; then their rows, without bytes, are the account of what lies there, made
+ * before it does, so that nothing is left there that nobody knows. What was stored before an object store was
+ * set up, or while there was none, is read from where it is. Rejects with the driver's error when Postgres is
+ * down, with `FloError` `unavailable` when the object store is.
  */
-export const createFileStore = (database: Database, seal: PayloadSeal) => {
+export const createFileStore = (database: Database, seal: PayloadSeal, objects: ObjectStore | null) => {
   const { pool } = database;
+  const partBytes = objects === null ? PART_BYTES : OBJECT_PART_BYTES;
   const placeOf = (tenantId: TenantId, id: FileId, part: number) =>
     ({ tenantId, kind: 'file', id, part }) as const;
 
@@ -84,8 +92,14 @@ export const createFileStore = (database: Database, seal: PayloadSeal) => {
     const { dataKeyVersion, sealed } = await seal.seal(placeOf(tenantId, id, part), bytes);
     await pool.query(
       'insert into file_part (file_id, part, data_key_version, sealed) values ($1, $2, $3, $4)',
-      [id, part, dataKeyVersion, sealed],
+      [id, part, dataKeyVersion, objects === null ? sealed : Buffer.alloc(0)],
     );
+    await objects?.put(objectName(id, part), sealed);
+  };
+
+  const requireObjects = (): ObjectStore => {
+    if (objects !== null) return objects;
+    throw new FloError('unavailable', 'The file lies in an object store that this flo2 is not told of.');
   };
 
   const readPart = async (id: FileId, part: number): Promise<SealedBytes | null> => {
@@ -94,19 +108,36 @@ export const createFileStore = (database: Database, seal: PayloadSeal) => {
       [id, part],
     );
     const [row] = rows;
-    return row === undefined ? null : { dataKeyVersion: row.data_key_version, sealed: row.sealed };
+    if (row === undefined) return null;
+    const { data_key_version: dataKeyVersion, sealed } = row;
+    if (sealed.length > 0) return { dataKeyVersion, sealed };
+    const found = await requireObjects().get(objectName(id, part));
+    if (found !== null) return { dataKeyVersion, sealed: found };
+    throw new FloError('unavailable', 'A part of the file is missing in the object store.');
   };
 
-  const drop = (tenantId: TenantId, id: FileId): Promise<boolean> =>
-    inTransaction(database, async (client) => {
-      const { rowCount } = await client.query(
-        'update stored_file set deleted_at = now() where id = $1 and tenant_id = $2 and deleted_at is null',
-        [id, tenantId],
-      );
-      if (rowCount === 0) return false;
-      await client.query('delete from file_part where file_id = $1', [id]);
-      return true;
+  /** Of a file that is deleted; the account goes last. */
+  const dropParts = async (id: FileId): Promise<void> => {
+    const { rows } = await pool.query<{ part: number }>(
+      'select part from file_part where file_id = $1 and length(sealed) = 0',
+      [id],
+    );
+    for (const { part } of rows) await requireObjects().remove(objectName(id, part));
+    await pool.query('delete from file_part where file_id = $1', [id]);
+  };
+
+  /** What the object store cannot be rid of now goes with a later `tidy`. */
+  const drop = async (tenantId: TenantId, id: FileId): Promise<boolean> => {
+    const { rowCount } = await pool.query(
+      'update stored_file set deleted_at = now() where id = $1 and tenant_id = $2 and deleted_at is null',
+      [id, tenantId],
+    );
+    if (rowCount === 0) return false;
+    await dropParts(id).catch((error: unknown) => {
+      if (!(error instanceof FloError)) throw error;
     });
+    return true;
+  };
 
   return {
     /** Takes a file in as it comes; it exists once `finish` has said what it is. Resolves to its size. */
@@ -121,8 +152,8 @@ export const createFileStore = (database: Database, seal: PayloadSeal) => {
       let heldBytes = 0;
       const flush = async (): Promise<void> => {
         const whole = Buffer.concat(held);
-        for (let start = 0; start < whole.length; start += PART_BYTES) {
-          await storePart(tenantId, id, part, whole.subarray(start, start + PART_BYTES));
+        for (let start = 0; start < whole.length; start += partBytes) {
+          await storePart(tenantId, id, part, whole.subarray(start, start + partBytes));
           part += 1;
         }
         held = [];
@@ -132,7 +163,7 @@ export const createFileStore = (database: Database, seal: PayloadSeal) => {
         held.push(chunk);
         heldBytes += chunk.length;
         bytes += chunk.length;
-        if (heldBytes >= PART_BYTES) await flush();
+        if (heldBytes >= partBytes) await flush();
       }
       if (heldBytes > 0) await flush();
       return bytes;
@@ -199,6 +230,11 @@ export const createFileStore = (database: Database, seal: PayloadSeal) => {
            or (bytes is null and batch_id is null and created_at < now() - interval '1 day')) limit 100`,
       );
       for (const row of rows) await drop(row.tenant_id as TenantId, row.id as FileId);
+      const { rows: left } = await pool.query<{ id: string }>(
+        `select distinct file_id as id from file_part
+         where exists (select from stored_file where id = file_id and deleted_at is not null) limit 100`,
+      );
+      for (const { id } of left) await dropParts(id as FileId);
     },
   };
 };

@@ -56,6 +56,35 @@ const providerList = z
   .pipe(z.array(providerId).min(1))
   .transform((names): ProviderId[] => [...new Set(names)]);
 
+/** Everything that is needed to use a bucket, in one address. */
+const objectStore = z
+  .string()
+  .max(4_096)
+  .transform((text, context) => {
+    const url = URL.parse(text);
+    const bucketPath = url?.pathname.replace(/\/+$/, '') ?? '';
+    if (
+      url === null ||
+      !['http:', 'https:'].includes(url.protocol) ||
+      url.username === '' ||
+      url.password === '' ||
+      !/^\/[\w.-]+(?:\/[\w.-]+)*$/.test(bucketPath) ||
+      [...url.searchParams.keys()].some((name) => name !== 'region')
+    ) {
+      context.addIssue('no address of a bucket');
+      return z.NEVER;
+    }
+    const region = url.searchParams.get('region') ?? 'us-east-1';
+    try {
+      const accessKeyId = decodeURIComponent(url.username);
+      const secretAccessKey = decodeURIComponent(url.password);
+      return { origin: url.origin, bucketPath, region, accessKeyId, secretAccessKey };
+    } catch {
+      context.addIssue('its key or secret is not percent-encoded');
+      return z.NEVER;
+    }
+  });
+
 const upstreamKey = (variable: string, provider: string) =>
   optionalSettingOf(variable, {
     description: `Becomes the ${provider} key of the tenant "default" at the first start of \`npm start\`.`,
@@ -138,6 +167,13 @@ export const SETTINGS = {
       'How many jobs, and beside them how many lines of batches, a worker holds at once for each provider.',
     default: '128',
     ...wholeNumber(1, 4_096),
+  }),
+  objectStore: optionalSettingOf('FLO2_OBJECT_STORE', {
+    description:
+      'A bucket of S3, or of a store that speaks its API, for the bytes of uploaded files; they lie in Postgres without one. Key and secret are percent-encoded.',
+    expected: 'https://access-key:secret@host/bucket?region=us-east-1',
+    schema: objectStore,
+    isSecret: true,
   }),
   bodyLimitBytes: settingOf('FLO2_BODY_LIMIT_BYTES', {
     description: 'The largest request body taken.',

@@ -66,8 +66,9 @@ export const readMultipart = async (
         param: 'file',
       });
     });
-    taken = onFile(stream as AsyncIterable<Uint8Array>);
-    // What it rejects with is told below; what it has not taken must not hold the parser.
+    // Whoever takes it may give up in the middle: the rest is read on for nobody, and must not hold the parser.
+    taken = onFile({ [Symbol.asyncIterator]: () => stream.iterator({ destroyOnReturn: false }) });
+    // What it rejects with is told below.
     taken.catch(() => stream.resume());
   });
   try {

@@ -9,6 +9,7 @@ import { createPayloadSeal } from '#postgres/payload-seal';
 import { createTenantDirectory } from '#postgres/tenant-directory';
 import { openBudgetGate } from '#runtime/budget-gate';
 import { openNats, openPostgres, type ProcessContext } from '#runtime/connections';
+import { openObjectStore } from '#runtime/object-store';
 import { openPrices } from '#runtime/prices';
 import { openRateLimiter } from '#runtime/rate-limiter';
 import { createSystemMint, systemClock } from '#runtime/system';
@@ -29,6 +30,7 @@ type Configuration = Pick<
   | 'databaseUrl'
   | 'natsUrl'
   | 'masterKey'
+  | 'objectStore'
   | 'allowPrivateUpstreams'
   | 'bodyLimitBytes'
   | 'requestTimeoutMs'
@@ -39,7 +41,7 @@ type Configuration = Pick<
 >;
 
 /** Null without the key under which payloads are sealed. */
-const composeWork = (
+const composeWork = async (
   configuration: Configuration,
   opened: {
     database: Database;
@@ -48,7 +50,7 @@ const composeWork = (
     mint: IdMint;
     context: ProcessContext;
   },
-): IngressDeps['work'] => {
+): Promise<IngressDeps['work']> => {
   const { masterKey, allowPrivateUpstreams } = configuration;
   const { database, connection, configurationChanges, mint, context } = opened;
   if (masterKey === null) {
@@ -60,7 +62,11 @@ const composeWork = (
   const seal = createPayloadSeal({ database, vault, changes: configurationChanges, clock: systemClock });
   return {
     jobs: createJobStore(database),
-    files: createFileStore(database, seal),
+    files: createFileStore(
+      database,
+      seal,
+      await openObjectStore(context, { role: 'ingress', options: configuration.objectStore }),
+    ),
     batches: createBatchStore(database),
     seal,
     mint,
@@ -94,7 +100,7 @@ export const composeIngress = async (configuration: Configuration, context: Proc
     clock: systemClock,
     mint,
     logger: context.logger,
-    work: composeWork(configuration, { database, connection, configurationChanges, mint, context }),
+    work: await composeWork(configuration, { database, connection, configurationChanges, mint, context }),
     bodyLimitBytes: configuration.bodyLimitBytes,
     defaultTimeoutMs: configuration.requestTimeoutMs,
     streamKeepAliveMs: configuration.streamKeepAliveMs,

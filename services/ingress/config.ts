@@ -8,6 +8,7 @@ export const INGRESS_SETTINGS = {
   databaseUrl: required(SETTINGS.databaseUrl),
   natsUrl: required(SETTINGS.natsUrl),
   masterKey: SETTINGS.masterKey,
+  objectStore: SETTINGS.objectStore,
   allowPrivateUpstreams: SETTINGS.allowPrivateUpstreams,
   jobResultSeconds: SETTINGS.jobResultSeconds,
   bodyLimitBytes: SETTINGS.bodyLimitBytes,

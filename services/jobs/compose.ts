@@ -23,6 +23,7 @@ import { createWorkRecovery } from '#postgres/work-recovery';
 import { createWorkResults } from '#postgres/work-results';
 import { openBudgetGate } from '#runtime/budget-gate';
 import { openNats, openPostgres, type ProcessContext } from '#runtime/connections';
+import { openObjectStore } from '#runtime/object-store';
 import { openPrices } from '#runtime/prices';
 import { openRateLimiter } from '#runtime/rate-limiter';
 import type { Service } from '#runtime/service';
@@ -39,6 +40,7 @@ export const composeJobs = async (
     | 'databaseUrl'
     | 'natsUrl'
     | 'masterKey'
+    | 'objectStore'
     | 'allowPrivateUpstreams'
     | 'connectTimeoutMs'
     | 'nativeBatchPollMs'
@@ -80,7 +82,11 @@ export const composeJobs = async (
     batches: {
       ...common,
       batches: createBatchStore(database),
-      files: createFileStore(database, seal),
+      files: createFileStore(
+        database,
+        seal,
+        await openObjectStore(context, { role, options: configuration.objectStore }),
+      ),
       seal,
       signals,
       mint,

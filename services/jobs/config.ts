@@ -9,6 +9,7 @@ export const JOBS_SETTINGS = {
   allowPrivateUpstreams: SETTINGS.allowPrivateUpstreams,
   connectTimeoutMs: SETTINGS.connectTimeoutMs,
   nativeBatchPollMs: SETTINGS.nativeBatchPollMs,
+  objectStore: SETTINGS.objectStore,
   host: SETTINGS.host,
   healthPort: SETTINGS.healthPort,
 };

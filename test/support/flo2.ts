@@ -67,6 +67,7 @@ export const startAll = async (options: StartOptions): Promise<RunningFlo2> => {
         workerProviders: [...PROVIDER_IDS],
         workerConcurrency: 256,
         workerQueuedConcurrency: 128,
+        objectStore: null,
         jobResultSeconds: 86_400,
         nativeBatchPollMs: 100,
         bodyLimitBytes: 20 * 1024 * 1024,
