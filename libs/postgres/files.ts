@@ -150,22 +150,25 @@ export const createFileStore = (database: Database, seal: PayloadSeal, objects: 
       let bytes = 0;
       let held: Uint8Array[] = [];
       let heldBytes = 0;
-      const flush = async (): Promise<void> => {
+      /** Stores what fills parts, and at the end the rest. */
+      const flush = async (isEnd: boolean): Promise<void> => {
         const whole = Buffer.concat(held);
-        for (let start = 0; start < whole.length; start += partBytes) {
+        let start = 0;
+        while (whole.length - start >= partBytes || (isEnd && start < whole.length)) {
           await storePart(tenantId, id, part, whole.subarray(start, start + partBytes));
           part += 1;
+          start += partBytes;
         }
-        held = [];
-        heldBytes = 0;
+        held = start < whole.length ? [whole.subarray(start)] : [];
+        heldBytes = Math.max(0, whole.length - start);
       };
       for await (const chunk of chunks) {
         held.push(chunk);
         heldBytes += chunk.length;
         bytes += chunk.length;
-        if (heldBytes >= partBytes) await flush();
+        if (heldBytes >= partBytes) await flush(false);
       }
-      if (heldBytes > 0) await flush();
+      await flush(true);
       return bytes;
     },
 
