@@ -153,8 +153,9 @@ export const createFileStore = (database: Database, seal: PayloadSeal, objects: 
       /** Stores what fills parts, and at the end the rest. */
       const flush = async (isEnd: boolean): Promise<void> => {
         const whole = Buffer.concat(held);
+        const end = isEnd ? whole.length : whole.length - (whole.length % partBytes);
         let start = 0;
-        while (whole.length - start >= partBytes || (isEnd && start < whole.length)) {
+        while (start < end) {
           await storePart(tenantId, id, part, whole.subarray(start, start + partBytes));
           part += 1;
           start += partBytes;

@@ -83,7 +83,7 @@ it('takes in nearly 200 MB, with the purpose behind the bytes, and holds little 
     },
     body: ReadableStream.from(form()),
     duplex: 'half',
-  } as RequestInit);
+  });
   const file = created.parse(await answer.json());
   expect(file).toMatchObject({ bytes: FILE_MEBIBYTES * MEBIBYTE, purpose: 'batch' });
 

@@ -17,6 +17,7 @@ const run = async (command: Command, answer: unknown, input: { id?: string; from
       },
       print: (line) => printed.push(line),
       note: (line) => printed.push(line),
+      redraw: () => undefined,
       isTerminal: false,
       signal: new AbortController().signal,
     },
