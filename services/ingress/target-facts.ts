@@ -1,20 +1,11 @@
-import type { PlanStep } from '#contracts/dispatch';
 import type { TenantId } from '#contracts/ids';
-import type { ProviderId } from '#contracts/vocabulary';
-import { bucketName } from '#domain/bucket-name';
-import type { FleetState } from '#domain/fleet-state';
 import type { KeyModels } from '#domain/model-catalogue';
-import type { PriceRate } from '#domain/price-book';
 import { readRequestNeeds } from '#domain/request-needs';
-import { estimateCost, type TargetFacts } from '#domain/route-strategy';
+import type { TargetFacts } from '#domain/route-strategy';
 import { conversationOf, drawsOf } from '#domain/session-affinity';
+import { costAndSpeedOf, type TargetKnowledge } from '#domain/target-knowledge';
 
-export type TargetFactsDeps = {
-  fleet: Pick<FleetState, 'bucketNews'>;
-  ratesOf: (provider: ProviderId, model: string) => readonly PriceRate[];
-  random: () => number;
-  nowMs: number;
-};
+export type TargetFactsDeps = TargetKnowledge & { random: () => number; nowMs: number };
 
 /** What a request's plan is chosen by, read from what this process knows already. */
 export const targetFactsFor = (
@@ -28,17 +19,8 @@ export const targetFactsFor = (
   },
 ): Partial<TargetFacts> => {
   const { tenantId, parsedBody, tokens, keyModels } = request;
-  const firstTokenMsOf = ({ provider, model, providerKeyIds, accounts }: PlanStep): number | null => {
-    const known = providerKeyIds.flatMap((providerKeyId, index) => {
-      const account = accounts?.[index] ?? null;
-      const news = fleet.bucketNews(bucketName({ tenantId, provider, providerKeyId, account, model }));
-      return news?.firstTokenMs ?? [];
-    });
-    return known.length === 0 ? null : Math.min(...known);
-  };
   return {
-    costOf: (step) => estimateCost(ratesOf(step.provider, step.model), step, tokens, nowMs),
-    firstTokenMsOf,
+    ...costAndSpeedOf({ fleet, ratesOf }, { tenantId, tokens, nowMs }),
     listedOf: ({ model, providerKeyIds }) => {
       for (const { providerKeyId, models } of keyModels) {
         if (!providerKeyIds.includes(providerKeyId)) continue;

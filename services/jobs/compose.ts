@@ -55,7 +55,7 @@ export const composeJobs = async (
   const prices = await openPrices(context, database);
   const configurationChanges = createConfigurationChanges(connection);
   const mint = createSystemMint();
-  const { limiter } = await openRateLimiter(context, { connection, mint, role });
+  const { limiter, fleet } = await openRateLimiter(context, { connection, mint, role });
   const signals = createWorkSignals(connection);
   const directory = cacheDirectory(createTenantDirectory(database), configurationChanges, systemClock);
   const isListed = (provider: ProviderId, model: string): boolean =>
@@ -114,6 +114,8 @@ export const composeJobs = async (
       queue: createDispatchPublisher(connection),
       budgets,
       limiter,
+      fleet,
+      ratesOf: (provider, model) => prices.current().ratesOf(provider, model, systemClock.nowMs()),
     },
     results,
     source: await openWorkResultSource(connection, createPayloadStore(connection), (reason) =>

@@ -13,6 +13,7 @@ import { FloError } from '#domain/errors';
 import type { Clock, Logger, RateLimiter, TenantDirectory } from '#domain/ports';
 import { planRequest } from '#domain/route-plan';
 import type { TenantRouting } from '#domain/tenant-routing';
+import { costAndSpeedOf, type TargetKnowledge } from '#domain/target-knowledge';
 import { isTerminal } from '#domain/work-item';
 import type { QueuedLane, WorkFlow } from '#domain/work-ports';
 import type { DispatchPublisher } from '#nats/dispatch-queue';
@@ -21,7 +22,7 @@ import type { AdmittedItem, WorkBacklog } from '#postgres/work-backlog';
 import { dispatchOf, type Planned } from './dispatch-of.ts';
 import { ProviderQueue, type Waiting } from './provider-queue.ts';
 
-export type FeederDeps = {
+export type FeederDeps = TargetKnowledge & {
   backlog: WorkBacklog;
   directory: Pick<TenantDirectory, 'loadRouting'>;
   depths: QueueDepths;
@@ -52,6 +53,8 @@ const PARK_MS = 5_000;
 const PARK_MAX_MS = 60_000;
 /** Given, and neither claimed nor in the queue any more: the queue has lost it. */
 const LOST_AFTER_MS = 20_000;
+/** What targets are compared by where no item's own are known. */
+const TYPICAL_TOKENS = { inputTokens: 1_000, outputTokens: 256 };
 /** A budget's hold ends a while after the longest attempt, not with the item's deadline a day from now. */
 const HOLD_MS = 15 * 60_000;
 
@@ -178,6 +181,7 @@ export class Feeder {
   async #plan(
     flow: Pick<WorkFlow, 'tenantId' | 'requestedModel'>,
     nowMs: number,
+    tokens = TYPICAL_TOKENS,
   ): Promise<(Planned & { routing: TenantRouting }) | null> {
     const routing = await this.#deps.directory.loadRouting(flow.tenantId);
     this.#weights.set(flow.tenantId, ([, team, feature]) => {
@@ -192,6 +196,10 @@ export class Feeder {
         apiKey: { models: null },
         isListed: this.#deps.isListed,
         random: this.#deps.random,
+        facts: {
+          ...costAndSpeedOf(this.#deps, { tenantId: flow.tenantId, tokens, nowMs }),
+          random: this.#deps.random,
+        },
       });
       return { ...planned, routing };
     } catch (error) {
@@ -239,7 +247,10 @@ export class Feeder {
     let reservation: Reservation | null = null;
     let hold: BudgetHold | null = null;
     try {
-      const planned = await this.#plan(waiting.flow, clock.nowMs());
+      const planned = await this.#plan(waiting.flow, clock.nowMs(), {
+        inputTokens: item.estimatedInputTokens,
+        outputTokens: item.estimatedOutputTokens,
+      });
       if (planned === null) return;
       reservation = await limiter.reserve({
         tenantId: item.tenantId,

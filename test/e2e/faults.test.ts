@@ -4,7 +4,7 @@ import { startRig, type Rig } from '#test/faults/rig';
 import { runScenario } from '#test/faults/run-scenario';
 import { SCENARIOS } from '#test/faults/scenarios';
 
-const SELECTED = ['F1 worker.streaming', 'F1 job jobs.accepted', 'F7', 'F12', 'F17', 'F18'];
+const SELECTED = ['F1 worker.streaming', 'F1 job jobs.accepted', 'F7', 'F12', 'F16', 'F17', 'F18'];
 const SEED = 1;
 
 const testRun = inject('testRun');

@@ -120,6 +120,21 @@ describe('a route that is', () => {
     expect(new Set(await providersOf(tenant, 'thrifty', 3))).toEqual(new Set(['openai']));
   });
 
+  it('cheapest goes to the lower price for a job too', async () => {
+    const targets = [{ model: 'anthropic/claude-haiku-4-5' }, { model: 'openai/gpt-4o-mini' }];
+    const tenant = await stack.createTenant({ routes: { thrifty: { strategy: 'cheapest', targets } } });
+    const messages = [{ role: 'user', content: 'hello' }];
+    const answer = await fetch(`${stack.flo2.url}/v1/jobs`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${tenant.apiKey}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ endpoint: '/v1/chat/completions', body: { model: 'thrifty', messages } }),
+    });
+    expect(answer.status).toBe(202);
+    const [anthropic, openai] = [tenant.providerSecrets[1], tenant.providerSecrets[0]];
+    await vi.waitFor(() => expect(callsWith(openai)).toHaveLength(1), { timeout: 20_000 });
+    expect(callsWith(anthropic)).toHaveLength(0);
+  });
+
   it('fastest goes to the shorter time to the first token, once both are known', async () => {
     const targets = [
       { model: 'openai/gpt-4o-mini-sim-latency-400' },

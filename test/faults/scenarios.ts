@@ -1,6 +1,7 @@
 import type { Scenario } from './scenario.ts';
 import { clientScenarios } from './scenarios/clients.ts';
 import { jobScenarios } from './scenarios/jobs.ts';
+import { keyScenarios } from './scenarios/keys.ts';
 import { killPointScenarios } from './scenarios/kill-points.ts';
 import { outageScenarios } from './scenarios/outages.ts';
 import { providerScenarios } from './scenarios/providers.ts';
@@ -12,6 +13,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...jobScenarios,
   ...outageScenarios,
   ...providerScenarios,
+  ...keyScenarios,
   ...queueScenarios,
   ...clientScenarios,
   ...rollingScenarios,

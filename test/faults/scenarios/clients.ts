@@ -55,8 +55,12 @@ const leavingClients: Scenario = {
 /** With 20 seeds at once: a thousand. */
 const READERS_PER_SEED = 50;
 const READER_DEADLINE_MS = 8_000;
+/** In which they all come. */
+const READERS_COME_MS = 4_000;
 /** The deadline, a grace of 1 s for the worker's word, and 10 s for an ending nobody reads. */
 const DROPPED_MS = READER_DEADLINE_MS + 14_000;
+/** Refused ones hold nothing, and prove nothing. */
+const READERS_SERVED = 0.9;
 const READERS_GROWN_MIB = 256;
 /** A pool may hold a few more than before. */
 const SOCKETS_SPARE = 16;
@@ -92,13 +96,12 @@ const neverReaders: Scenario = {
     const held = [...rig.roles.ingress, ...rig.roles.worker];
     const peaks = await Promise.all(held.map(rig.peakMiB));
     const sockets = await Promise.all(rig.roles.ingress.map(rig.openSockets));
-    const leave = Array.from({ length: READERS_PER_SEED }, (_, index) =>
-      neverRead(
-        urls[index % urls.length] ?? '',
-        tenant,
-        `${models[Math.floor(index / 2) % 2]}-sim-tokens-${pick(random, 15_000, 20_000)}`,
-      ),
-    );
+    const leave: (() => void)[] = [];
+    for (let index = 0; index < READERS_PER_SEED; index += 1) {
+      const model = `${models[Math.floor(index / 2) % 2]}-sim-tokens-${pick(random, 15_000, 20_000)}`;
+      leave.push(neverRead(urls[index % urls.length] ?? '', tenant, model));
+      await sleep(READERS_COME_MS / READERS_PER_SEED);
+    }
     await sleep(DROPPED_MS);
     const faultAtMs = Date.now();
     const after = await Promise.all(rig.roles.ingress.map(rig.openSockets));
@@ -107,6 +110,8 @@ const neverReaders: Scenario = {
     const grownMiB = Math.max(...grown.map((peak, index) => (peak ?? 0) - (peaks[index] ?? 0)));
     for (const goAway of leave) goAway();
     const violations: string[] = [];
+    const served = rig.callsOf([tenant]).length;
+    if (served < READERS_PER_SEED * READERS_SERVED) violations.push(`${served} readers were served`);
     if (left > SOCKETS_SPARE) violations.push(`${left} connections were held after the deadline`);
     if (grownMiB > READERS_GROWN_MIB) violations.push(`a process grew by ${grownMiB} MiB`);
     const request = await send({ url: urls[0] ?? '', tenant, model: 'openai/gpt-4o-mini' });
