@@ -37,7 +37,7 @@ export type NativeLotDeps = {
 
 /** What one batch of ours holds at most, whatever a provider takes: it is in memory while it is sent. */
 const BATCH_BYTES_MAX = 32 * 1024 * 1024;
-const BATCH_LINES_MAX = 25_000;
+const BATCH_LINES_MAX = 10_000;
 const PAGE = { lines: 200, bytes: 8 * 1024 * 1024 };
 /** A budget holds what a line may cost until its event can have come. */
 const HOLD_SLACK_MS = 3_600_000;
@@ -51,10 +51,15 @@ type Target = {
   model: string;
 };
 
-type Taken = NativeLineClaim & { hold: BudgetHold; call: UpstreamCall; bytes: number };
+/** Without the line itself: it is made again when it is sent. */
+type Taken = NativeLineClaim & {
+  hold: BudgetHold;
+  call: Pick<UpstreamCall, 'path' | 'headers'>;
+  bytes: number;
+};
 
 /** What a batch's lines have to have in common. */
-const kindOf = ({ path, headers }: UpstreamCall): string =>
+const kindOf = ({ path, headers }: Taken['call']): string =>
   JSON.stringify([path, Object.entries(headers).toSorted(([a], [b]) => (a < b ? -1 : 1))]);
 
 /** A line's request as its provider gets it, and as its batch takes it. */
@@ -215,7 +220,9 @@ export class NativeLots {
         claimedAtMs: clock.nowMs(),
       };
       const attemptNumber = item.attempts + 1;
-      return { id: item.id, attemptNumber, claim, header, hold, call, bytes: line.length + 1 };
+      const { path, headers } = call;
+      const bytes = line.length + 1;
+      return { id: item.id, attemptNumber, claim, header, hold, call: { path, headers }, bytes };
     } catch (error) {
       hold?.end(0);
       const code = error instanceof FloError ? error.code : 'internal';

@@ -45,6 +45,8 @@ export class NativeSteps {
   readonly #deps: NativeStepDeps;
   readonly #lots: Pick<NativeLots, 'endHolds'>;
   readonly #results: NativeResults;
+  /** The last one to be made: they are in memory as a whole, so one at a time. */
+  #making: Promise<unknown> = Promise.resolve();
 
   constructor(deps: NativeStepDeps, lots: Pick<NativeLots, 'endHolds'>, results: NativeResults) {
     this.#deps = deps;
@@ -68,7 +70,7 @@ export class NativeSteps {
       }
       switch (step) {
         case 'create':
-          return await this.#create(batch, reach);
+          return await this.#inTurn(() => this.#create(batch, reach));
         case 'find':
           return await this.#find(batch, reach);
         case 'poll':
@@ -110,6 +112,12 @@ export class NativeSteps {
 
   #intentOf({ id, model, path, headers, lines, createdAtMs, windowHours }: NativeBatch): NativeBatchIntent {
     return { id, model, path, headers, lineCount: lines, createdAtMs, windowHours };
+  }
+
+  #inTurn(make: () => Promise<Done>): Promise<Done> {
+    const made = this.#making.then(make);
+    this.#making = made.catch(() => undefined);
+    return made;
   }
 
   async #create(batch: NativeBatch, reach: Reach): Promise<Done> {
