@@ -110,7 +110,10 @@ export const createPassingReader = (
     while (from < chunk.length) {
       const start = skip(chunk, from);
       if (start > from) {
-        yield { bytes: chunk.subarray(from, start), content: true, hidden: false, end: false };
+        // Mostly a chunk is one event, or several whole ones.
+        const isAll = from === 0 && start === chunk.length;
+        const bytes = isAll ? chunk : chunk.subarray(from, start);
+        yield { bytes, content: true, hidden: false, end: false };
       }
       if (start === chunk.length) return;
       const { event, end } = reader.next(chunk, start);
