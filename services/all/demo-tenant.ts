@@ -58,7 +58,7 @@ export const ensureDemoTenant = async (options: {
       ? known
       : await createApiKey(control, tenantId, {
           name: `demo ${new Date().toISOString()}`,
-          scopes: ['inference', 'usage:read'],
+          scopes: ['inference', 'batch', 'usage:read'],
         });
   await writePrivateFile(environmentPath, encodeEnvironment(url, apiKey));
   return { apiKey, environmentPath };

@@ -50,7 +50,7 @@ export const importProviderKeys = async (
   }
   const apiKey = await createApiKey(control, tenantId, {
     name: 'first key',
-    scopes: ['inference', 'usage:read'],
+    scopes: ['inference', 'batch', 'usage:read'],
   });
   await directory.noteDone(IMPORTED);
   return { imported: { apiKey, providers: usable.map(({ provider }) => provider) }, remarks };
