@@ -51,6 +51,11 @@ export class Breaker {
     return this.#state.name;
   }
 
+  /** Whether the last call failed: another few and nobody is let through. */
+  get isFailing(): boolean {
+    return this.#inARow > 0;
+  }
+
   /** When somebody may be let through; in the past for now. */
   get retryAtMs(): number {
     switch (this.#state.name) {

@@ -270,6 +270,26 @@ describe('the estimate of a wait for a place', () => {
   });
 });
 
+describe('room ahead of need', () => {
+  const cost = { inputTokens: 1_024, outputTokens: 1_024, lane: 'interactive' } as const;
+
+  it('is lent while calls go well, and not from the first failure on until the next success', () => {
+    const bucket = bucketOf();
+    const call = (code: 'server' | null, nowMs: number): void => {
+      const verdict = bucket.ask(waiterOf(`call ${nowMs}`), { mayWait: false, nowMs });
+      if (verdict.kind !== 'granted') throw new Error('an idle bucket refused');
+      const error = code === null ? null : { code, retryAfterMs: undefined };
+      bucket.settle(verdict.id, success({ error, startedAtMs: nowMs, endedAtMs: nowMs }), nowMs);
+    };
+    call(null, 0);
+    expect(bucket.lend(cost, 1, 1)).toHaveLength(1);
+    call('server', 2);
+    expect(bucket.lend(cost, 1, 3)).toEqual([]);
+    call(null, 4);
+    expect(bucket.lend(cost, 1, 5)).toHaveLength(1);
+  });
+});
+
 describe('the repetition of failed calls', () => {
   it('is a tenth of the other calls and three, whoever asks for it', () => {
     const bucket = bucketOf();

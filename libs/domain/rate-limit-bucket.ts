@@ -197,7 +197,9 @@ export class RateLimitBucket {
    * nothing while anybody waits or a limit is half used up. The ids settle and are given back like any other.
    */
   lend(cost: CallCost & { lane: Lane }, wanted: number, nowMs: number): string[] {
-    if (this.waiting > 0 || this.#breaker.state !== 'closed' || nowMs < this.#pausedUntilMs) return [];
+    if (this.waiting > 0 || nowMs < this.#pausedUntilMs) return [];
+    // What is lent goes out unasked, also once nobody is to be let through.
+    if (this.#breaker.state !== 'closed' || this.#breaker.isFailing) return [];
     const places = Math.floor((this.#placesFor(cost.lane) - this.#granted.size) * LOAN_SHARE);
     const count = Math.min(wanted, places, this.#limits.spareFor(cost, nowMs));
     const ids: string[] = [];

@@ -19,6 +19,7 @@ import { claimProbe, keyHealthAfter, mayProbeKey, type KeyTrouble } from './key-
 import type { LiveWorkers } from './live-workers.ts';
 import type { CallOutcome, Clock, RateLimiter, RoomWanted } from './ports.ts';
 import type { Obstacle } from './rate-limit-bucket.ts';
+import { isTrouble } from './breaker.ts';
 import { candidatesOf, flowOf, type RoomCandidate } from './room-candidates.ts';
 import { LimiterReports } from './limiter-reports.ts';
 import { lateError, unusableError } from './room-refusal.ts';
@@ -357,6 +358,8 @@ export class SharedRateLimiter implements RateLimiter {
       id,
       outcome: { ...rest, error: told, readings: [...readings] },
     });
+    // A breaker is to open before the next call, which may come at once.
+    if (isTrouble(error?.code ?? null)) this.#reports.send();
   }
 
   async #noteKey(id: ProviderKeyId, { error, startedAtMs }: CallOutcome): Promise<void> {

@@ -160,7 +160,7 @@ const overload: Scenario = {
       await Promise.all(Array.from({ length: atOnce }, client));
       return records;
     };
-    const spanMs = isFull ? 300_000 : 2_000;
+    const spanMs = isFull ? 300_000 : 4_000;
     const atPeak = await load(PEAK_AT_ONCE, 2_000);
     const over = await load(PEAK_AT_ONCE * 10, spanMs);
     const faultAtMs = Date.now();
