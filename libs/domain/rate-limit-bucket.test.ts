@@ -270,6 +270,44 @@ describe('the estimate of a wait for a place', () => {
   });
 });
 
+describe('the places of a process that was lost', () => {
+  /** Takes every place, and says when the first is free again though nothing is settled. */
+  const freeAgainAfterMs = (bucket: RateLimitBucket, nowMs: number): number => {
+    let taken = 0;
+    while (bucket.ask(waiterOf(`lost ${taken}`), { mayWait: false, nowMs }).kind === 'granted') taken += 1;
+    expect(taken).toBeGreaterThan(1);
+    for (let afterMs = 0; afterMs <= 700_000; afterMs += 1_000) {
+      bucket.advance(nowMs + afterMs);
+      const asked = bucket.ask(waiterOf(`next ${afterMs}`), { mayWait: false, nowMs: nowMs + afterMs });
+      if (asked.kind === 'granted') return afterMs;
+    }
+    throw new Error('its places are gone for ever');
+  };
+  /** A bucket whose calls last so long, and the time now. */
+  const used = (callMs: number): [RateLimitBucket, number] => {
+    const bucket = bucketOf();
+    let nowMs = 0;
+    for (let call = 0; call < 200; call += 1, nowMs += callMs) {
+      const asked = bucket.ask(waiterOf(`call ${call}`), { mayWait: false, nowMs });
+      if (asked.kind !== 'granted') throw new Error('an empty bucket refused');
+      const endedAtMs = nowMs + callMs;
+      bucket.settle(asked.id, success({ startedAtMs: nowMs, endedAtMs }), endedAtMs);
+    }
+    return [bucket, nowMs];
+  };
+
+  it('are free again within half a minute and some where calls are short', () => {
+    expect(freeAgainAfterMs(...used(50))).toBeLessThan(35_000);
+  });
+
+  it('are held for twenty times as long as calls last, and for ten minutes where nothing is known', () => {
+    const whileSlow = freeAgainAfterMs(...used(10_000));
+    expect(whileSlow).toBeGreaterThan(200_000);
+    expect(whileSlow).toBeLessThan(240_000);
+    expect(freeAgainAfterMs(bucketOf(), 0)).toBe(600_000);
+  });
+});
+
 describe('room ahead of need', () => {
   const cost = { inputTokens: 1_024, outputTokens: 1_024, lane: 'interactive' } as const;
 

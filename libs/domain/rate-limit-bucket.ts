@@ -55,11 +55,17 @@ export type BucketSnapshot = {
   pausedUntilMs: number;
 };
 
-type Granted = CallCost & { grantedAtMs: number; expiresAtMs: number; mark: SpendMark; isRepeat: boolean };
+type Granted = CallCost & { grantedAtMs: number; mark: SpendMark; isRepeat: boolean };
 
 const WAITERS_MAX = 5_000;
-/** What nobody settles was lost with its process. */
-const GRANT_LOST_MS = 600_000;
+/**
+ * What nobody settles for much longer than places are held was lost with its process: a killed worker would else
+ * keep the places of all its calls from the others for ten minutes. A call that lasts longer after all only has
+ * its place counted free; what it spent stays spent.
+ */
+const GRANT_LOST_MIN_MS = 30_000;
+const GRANT_LOST_MAX_MS = 600_000;
+const GRANT_LOST_TIMES = 20;
 const BATCH_RESERVE_SHARE = 0.2;
 /** One grant in so many goes to a lower lane that waits. */
 const LOWER_LANE_EVERY = 20;
@@ -272,7 +278,6 @@ export class RateLimitBucket {
       inputTokens,
       outputTokens,
       grantedAtMs: nowMs,
-      expiresAtMs: nowMs + GRANT_LOST_MS,
       mark: this.#limits.spend({ inputTokens, outputTokens }, nowMs),
       isRepeat,
     });
@@ -318,11 +323,18 @@ export class RateLimitBucket {
     return waitMs > guess.waitMs ? { of: 'concurrency', waitMs } : guess;
   }
 
+  /** Before anything was settled nothing is known of how long calls take. */
+  #lostAfterMs(): number {
+    if (this.#heldMs === 0) return GRANT_LOST_MAX_MS;
+    return Math.min(GRANT_LOST_MAX_MS, GRANT_LOST_MIN_MS + GRANT_LOST_TIMES * this.#heldMs);
+  }
+
   /** Grants whose turn it is, refuses who waits in vain, forgets what is lost. To be called after every change. */
   advance(nowMs: number): Notice[] {
     const notices: Notice[] = [];
-    for (const [id, { expiresAtMs }] of this.#granted) {
-      if (expiresAtMs > nowMs) break;
+    const lostAfterMs = this.#lostAfterMs();
+    for (const [id, { grantedAtMs }] of this.#granted) {
+      if (nowMs - grantedAtMs < lostAfterMs) break;
       this.#granted.delete(id);
     }
     if (this.waiting === 0) return notices;
