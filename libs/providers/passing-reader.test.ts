@@ -189,3 +189,22 @@ describe('a stream of which no two events are alike', () => {
     expectSame(wire, before + pieces.join(''));
   });
 });
+
+describe('an event that says something once only', () => {
+  it('is not taken for a piece of text when it comes again', () => {
+    const { wire } = DIALECTS['openai-responses'] ?? {};
+    if (wire === undefined) throw new Error('no dialect');
+    const item = { type: 'function_call', call_id: 'a', name: 'f' };
+    const opened = { type: 'response.output_item.added', output_index: 0, item };
+    const done = { type: 'response.output_item.done', output_index: 0, item: { ...item, arguments: '{}' } };
+    const events = [opened, ...[1, 2, 3, 4].map((count) => ({ ...done, sequence_number: count }))];
+    expectSame(wire, events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join(''));
+    const told = follow(
+      createPassingReader(wire, OPTIONS).read(
+        Buffer.from(events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join('')),
+      ),
+      () => ({ id: null, model: null, finishReason: null, usage: { source: 'none', tokens: {} } }),
+    );
+    expect(told.told.at(-1)).toContain('"content":false');
+  });
+});

@@ -43,7 +43,7 @@ const pieceOf = (bytes: Uint8Array, { parts, content, hidden }: DecodedEvent): P
 
 /**
  * Reads a stream that is passed on, to the same facts and errors as the wire's own decoder, which it leaves out
- * for events that are like the one before in all but their text: of those only the last is decoded, before
+ * for events that are like the two before in all but their text: of those only the last is decoded, before
  * whatever is otherwise. A stream is mostly of such, and decoding each costs as much as passing it on.
  */
 export const createPassingReader = (
@@ -53,6 +53,8 @@ export const createPassingReader = (
   const reader = createSseReader({ maxEventBytes });
   const decoder = wire.createStreamDecoder({ usageInjected });
   let shape: EventShape | null = null;
+  /** Whether a second event of the shape told the same as the first: some say a thing once only. */
+  let isConfirmed = false;
   let hasFitted = false;
   let pause = 0;
   let untilLearning = 0;
@@ -77,20 +79,25 @@ export const createPassingReader = (
     if (!isRepeatable(decoded)) return;
     if (untilLearning > 0) untilLearning -= 1;
     else shape = EventShape.of(event, wire.varying);
+    isConfirmed = false;
     hasFitted = false;
   };
 
   const decode = (event: SseEvent): PassedPiece => {
     decodeUnread();
-    forget();
+    const isAlike = shape !== null && !isConfirmed && shape.endIn(event.bytes, 0) === event.bytes.length;
     const decoded = decoder.decode(event);
-    learn(event, decoded);
+    if (isAlike && isRepeatable(decoded)) isConfirmed = true;
+    else {
+      forget();
+      learn(event, decoded);
+    }
     return pieceOf(event.bytes, decoded);
   };
 
   /** The end of the events from here on that need not be decoded. */
   const skip = (chunk: Uint8Array, from: number): number => {
-    if (shape === null || !reader.isBetweenEvents()) return from;
+    if (shape === null || !isConfirmed || !reader.isBetweenEvents()) return from;
     let start = from;
     let end = from;
     while (end < chunk.length) {
