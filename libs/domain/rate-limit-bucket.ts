@@ -63,9 +63,9 @@ const WAITERS_MAX = 5_000;
  * keep the places of all its calls from the others for ten minutes. A call that lasts longer after all only has
  * its place counted free; what it spent stays spent.
  */
-const GRANT_LOST_MIN_MS = 30_000;
+const GRANT_LOST_MIN_MS = 15_000;
 const GRANT_LOST_MAX_MS = 600_000;
-const GRANT_LOST_TIMES = 20;
+const GRANT_LOST_TIMES = 5;
 const BATCH_RESERVE_SHARE = 0.2;
 /** One grant in so many goes to a lower lane that waits. */
 const LOWER_LANE_EVERY = 20;
