@@ -40,6 +40,7 @@ const LANES: readonly QueuedLane[] = ['async', 'batch'];
 const FLOWS_MAX = 5_000;
 /** Items of one flow read ahead, or waiting for room: none runs dry within a turn, and none piles up. */
 const AHEAD_MAX = 512;
+const AHEAD_MIN = 4;
 /** What asks for room longer than this waits for its key; what asks since just now is as good as given. */
 const ASKING_SHORT_MS = 200;
 /** A flow of which so many items wait for their key gets no other turn: what is granted goes out at once. */
@@ -124,9 +125,14 @@ export class Feeder {
   async #readAhead(lane: QueuedLane): Promise<void> {
     const blocked = this.#blocked();
     const flows = await this.#deps.backlog.flows(lane, FLOWS_MAX);
-    const ahead = Math.max(4, Math.min(AHEAD_MAX, Math.floor(AHEAD_TOTAL_MAX / Math.max(1, flows.length))));
+    const ahead = Math.max(
+      AHEAD_MIN,
+      Math.min(AHEAD_MAX, Math.floor(AHEAD_TOTAL_MAX / Math.max(1, flows.length))),
+    );
     const nowMs = this.#deps.clock.nowMs();
     for (const [name, { untilMs }] of this.#parked) if (untilMs <= nowMs) this.#parked.delete(name);
+    const weightOf = ({ tenantId }: WorkFlow): number => this.#weights.get(tenantId)?.([tenantId]) ?? 1;
+    const heaviest = Math.max(...flows.map(weightOf));
     for (const flow of flows) {
       const name = nameOf(flow);
       if (this.#parked.has(name)) continue;
@@ -144,8 +150,10 @@ export class Feeder {
         continue;
       }
       const asking = this.#askingOf(name);
-      if ((waiting.size + asking) * 2 >= ahead) continue;
-      const limit = ahead + waiting.size + asking + this.#givenOf(name);
+      // Where workers take all that is read, it is what is read that they share.
+      const own = Math.max(AHEAD_MIN, Math.floor((ahead * weightOf(flow)) / heaviest));
+      if ((waiting.size + asking) * 2 >= own) continue;
+      const limit = own + waiting.size + asking + this.#givenOf(name);
       for (const item of await this.#deps.backlog.waiting(flow, limit)) {
         const known = this.#given.get(item.id);
         if (waiting.has(item.id) || this.#asking.has(item.id)) continue;

@@ -17,6 +17,14 @@ export const showFairness = async (flo2: Flo2, body: string, durationMs: number)
     ['', 'alone', 'beside', 'beside ÷ alone', 'target', 'reached'],
     [
       ['requests', String(alone.requests), String(beside.requests), '', '', ''],
+      [
+        'otherwise',
+        String(alone.otherwise),
+        String(beside.otherwise),
+        '',
+        '0',
+        reached(beside.otherwise === 0),
+      ],
       ['p50 ms', fixed(alone.p50Ms, 2), fixed(beside.p50Ms, 2), fixed(beside.p50Ms / alone.p50Ms, 2), '', ''],
       [
         'p99 ms',
