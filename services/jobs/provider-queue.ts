@@ -10,7 +10,8 @@ export type Waiting = { id: WorkItemId; flow: WorkFlow; name: string };
 /** A flow's part of a round: about a small request, so that turns are short whatever is asked. */
 const QUANTUM_TOKENS = 64;
 const WINDOW_MIN = 32;
-const WINDOW_MAX = 1_024;
+/** Below what two accounts may have in the queue together: else each has all it may there, whatever their weights. */
+const WINDOW_MAX = 128;
 /** How fast items are taken is counted over so long. */
 const PACE_INTERVAL_MS = 500;
 /** What is taken in so long may share a message: a turn for others then waits no longer for it. */
