@@ -323,6 +323,11 @@ export class SharedRateLimiter implements RateLimiter {
     });
   }
 
+  /** Notices may have been missed: who waits asks again; a grant that comes for the old ticket is given back. */
+  reconnected(): void {
+    for (const { settle } of this.#waiting.values()) settle({ kind: 'elsewhere' });
+  }
+
   /** Other workers live: who waits at one that is gone asks the new owner, and loans go with their owner. */
   #rethink(): void {
     const { workers } = this.#deps;

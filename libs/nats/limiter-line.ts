@@ -21,10 +21,12 @@ import { LiveWorkers } from '#domain/live-workers';
 import type { Clock } from '#domain/ports';
 import { watchConnection } from './connection.ts';
 import { outboxOf } from './outbox.ts';
-import { replyInboxOf } from './reply-inbox.ts';
+import { NoReplyError, replyInboxOf } from './reply-inbox.ts';
 
 const PRESENCE_INTERVAL_MS = 500;
 const ASK_TIMEOUT_MS = 1_000;
+/** Long enough for the server to say that nobody listens. */
+const NOTICE_TIMEOUT_MS = 1_000;
 /** What one process asks one owner, or an owner tells one process, in one turn of the event loop. */
 const TOGETHER_MAX = 256;
 
@@ -122,10 +124,13 @@ export const openLimiterOwnerLine = (
   handlers: {
     onAsk: (ask: LimiterAsk) => LimiterReply;
     onReport: (report: LimiterReport) => void;
+    /** Nobody listens for this client's notices any more; what they granted is nobody's. */
+    onGone: (clientId: string, notices: readonly LimiterNotice[]) => void;
     onUnreadable: (subject: string) => void;
   },
 ): LimiterOwnerLine => {
   const outbox = outboxOf(connection);
+  const inbox = replyInboxOf(connection);
   const subjects = limiterOwnerSubjects(workerId);
   const tell = (isLeaving: boolean): void =>
     connection.publish(WORKER_PRESENCE_SUBJECT, JSON.stringify({ workerId, isLeaving }));
@@ -151,8 +156,12 @@ export const openLimiterOwnerLine = (
   tell(false);
   const timer = setInterval(() => tell(false), PRESENCE_INTERVAL_MS);
   const notify = gather<LimiterNotice>((clientId, together) => {
-    const message = JSON.stringify(together);
-    outbox.send(() => connection.publish(limiterNoticeSubject(clientId), message));
+    // Nobody answers it; but where nobody listens, the server itself says so at once.
+    inbox
+      .request(limiterNoticeSubject(clientId), JSON.stringify(together), { timeoutMs: NOTICE_TIMEOUT_MS })
+      .catch((error: unknown) => {
+        if (error instanceof NoReplyError && error.kind === 'gone') handlers.onGone(clientId, together);
+      });
   });
   return {
     notify,
@@ -175,8 +184,14 @@ export type LimiterClientLine = {
 export const openLimiterClientLine = (
   connection: NatsConnection,
   clientId: string,
-  handlers: { onNotice: (notice: LimiterNotice) => void; onUnreadable: (subject: string) => void },
+  handlers: {
+    onNotice: (notice: LimiterNotice) => void;
+    /** Notices may have been missed. */
+    onReconnect: () => void;
+    onUnreadable: (subject: string) => void;
+  },
 ): LimiterClientLine => {
+  watchConnection(connection).onReconnect(handlers.onReconnect);
   const outbox = outboxOf(connection);
   const subscription = hear(
     connection,

@@ -47,6 +47,7 @@ export const openRateLimiter = async (
       const { workers, close: closeWatch } = watchWorkers(connection, systemClock, onUnreadable);
       const line = openLimiterClientLine(connection, clientId, {
         onNotice: (notice) => limiter.notice(notice),
+        onReconnect: () => limiter.reconnected(),
         onUnreadable,
       });
       const limiter = new SharedRateLimiter({

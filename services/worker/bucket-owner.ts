@@ -1,4 +1,10 @@
-import type { BucketNews, LimiterAsk, LimiterReply, LimiterReport } from '#contracts/limiter-line';
+import type {
+  BucketNews,
+  LimiterAsk,
+  LimiterNotice,
+  LimiterReply,
+  LimiterReport,
+} from '#contracts/limiter-line';
 import { isErrorCode } from '#domain/errors';
 import type { FleetState } from '#domain/fleet-state';
 import type { Waiter } from '#domain/lane-queue';
@@ -130,6 +136,29 @@ export class BucketOwner {
       if (owned === undefined) continue;
       this.#advance(name, owned, nowMs);
       this.#tellNews(name, owned, nowMs);
+    }
+  }
+
+  /**
+   * A process that waited here is gone: what was granted to it is free again, and its other places in the queue
+   * are others'. Without it a killed feeder's hundreds of waiters would each take a place and keep it.
+   */
+  forgetClient(clientId: string, notices: readonly LimiterNotice[]): void {
+    const nowMs = this.#deps.clock.nowMs();
+    for (const { bucket: name, verdict } of notices) {
+      if (verdict.kind === 'granted') this.#owned.get(name)?.bucket.release(verdict.id, nowMs);
+    }
+    for (const [name, owned] of this.#owned) {
+      const tickets = [...owned.clients]
+        .filter(([, client]) => client === clientId)
+        .map(([ticket]) => ticket);
+      for (const ticket of tickets) {
+        owned.bucket.cancel(ticket, nowMs);
+        owned.clients.delete(ticket);
+      }
+      if (tickets.length > 0 || notices.some(({ bucket }) => bucket === name)) {
+        this.#advance(name, owned, nowMs);
+      }
     }
   }
 

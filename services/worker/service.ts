@@ -133,6 +133,7 @@ export const createWorker = (deps: WorkerDeps): Worker => {
       const ownerLine = openLimiterOwnerLine(connection, workerId, {
         onAsk: (ask) => buckets.ask(ask),
         onReport: (report) => buckets.report(report),
+        onGone: (clientId, notices) => buckets.forgetClient(clientId, notices),
         onUnreadable: (subject) => logger.warn({ subject }, 'a message could not be read'),
       });
       buckets.start(ownerLine);
