@@ -61,8 +61,11 @@ const SETTINGS = {
     shared_buffers: '256MB',
     // What several recordings write at once stays within; else each of them writes to the disk for itself.
     wal_buffers: '32MB',
-    // At twenty thousand events a second a checkpoint every half minute instead of every quarter.
-    max_wal_size: '2GB',
+    // At twenty thousand events a second a checkpoint every two minutes: with one every half minute each page of an
+    // index was logged whole again and again, and the disk was waited for, up to ten seconds at a time.
+    max_wal_size: '8GB',
+    // Three of them, as there are otherwise, take most of a core while the ledger grows.
+    autovacuum_max_workers: '2',
   },
   test: {
     ...COMMON_SETTINGS,

@@ -1,4 +1,5 @@
 /** The life of a process: configuration, start, signals, drain, end. */
+import { constants, setPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createLogger, type Logger } from './logger.ts';
 import { prepare, say, type Preparation } from './prepare.ts';
@@ -25,6 +26,11 @@ export type Composition = {
 
 export type Role<Configuration extends ProcessConfiguration> = Preparation<Configuration> & {
   logFormat?: 'json' | 'text';
+  /**
+   * Nobody waits for it: what it does is stored and may as well be done a moment later. The process then gives way
+   * to those that answer callers on the same machine.
+   */
+  isBackground?: boolean;
   /** Opens what the role needs. */
   compose: (configuration: Configuration, context: RoleContext) => Promise<Composition>;
 };
@@ -97,6 +103,7 @@ export const run = async <Configuration extends ProcessConfiguration>(
   const prepared = prepare(role);
   if (prepared === null) return;
   const { configuration, flags } = prepared;
+  if (role.isBackground === true) setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
   const logger = createLogger({
     name: role.name,
     level: configuration.logLevel,

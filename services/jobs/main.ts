@@ -5,6 +5,7 @@ import { JOBS_SETTINGS } from './config.ts';
 
 await run({
   name: 'jobs',
+  isBackground: true,
   settings: JOBS_SETTINGS,
   compose: async (configuration, context) => {
     const jobs = await composeJobs(configuration, context);

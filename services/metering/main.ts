@@ -5,6 +5,7 @@ import { METERING_SETTINGS } from './config.ts';
 
 await run({
   name: 'metering',
+  isBackground: true,
   settings: METERING_SETTINGS,
   compose: async (configuration, context) => {
     const metering = await composeMetering(configuration, context);

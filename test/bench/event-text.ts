@@ -15,18 +15,26 @@ const MODELS = [
 ] as const;
 const CHARACTERS = '0123456789abcdefghjkmnpqrstvwxyz';
 
+/** Every so-manyth event of all, from the first one on that has this index. */
+export type EventPart = { index: number; of: number };
+
 /** Messages of the event stream as workers publish them, in the order of their time. */
 export class EventText {
   readonly #events: number;
   readonly #fromMs: number;
   readonly #stepMs: number;
-  readonly #random = seededRandom(11);
+  readonly #every: number;
+  readonly #random: () => number;
   readonly #tenants: string[];
   readonly #keys: string[];
-  #sequence = 0;
+  #sequence: number;
 
-  constructor({ events, fromMs, stepMs }: { events: number; fromMs: number; stepMs: number }) {
+  constructor(options: { events: number; fromMs: number; stepMs: number; part?: EventPart }) {
+    const { events, fromMs, stepMs, part = { index: 0, of: 1 } } = options;
     this.#events = events;
+    this.#sequence = part.index;
+    this.#every = part.of;
+    this.#random = seededRandom(11 + part.index);
     this.#fromMs = fromMs;
     this.#stepMs = stepMs;
     const mint = seededMint(12, fromMs);
@@ -56,7 +64,7 @@ export class EventText {
 
   #next(): ReceivedEvent {
     const atMs = Math.floor(this.#fromMs + this.#sequence * this.#stepMs);
-    this.#sequence += 1;
+    this.#sequence += this.#every;
     const index = this.#pick(MODELS.length);
     const { provider, model } = MODELS[index] ?? MODELS[0];
     const team = this.#pick(TEAMS);
@@ -81,7 +89,8 @@ export class EventText {
 
   /** The next ones, fewer at the end and none after it. */
   take(count: number): ReceivedEvent[] {
-    const size = Math.min(count, this.#events - this.#sequence);
+    const left = Math.ceil((this.#events - this.#sequence) / this.#every);
+    const size = Math.max(0, Math.min(count, left));
     return Array.from({ length: size }, () => this.#next());
   }
 }

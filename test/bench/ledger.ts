@@ -9,31 +9,29 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { Worker } from 'node:worker_threads';
 import type { RunningNatsServer } from '#embedded/nats-server';
 import { startPostgres, stopLeftoverPostgres } from '#embedded/postgres';
-import { NegotiatedRates } from '#domain/negotiated-rate';
-import type { PricedEvent } from '#domain/ports';
 import type { PriceTerms } from '#domain/price-event';
 import { openDatabase, type Database } from '#postgres/database';
-import { createLedger } from '#postgres/ledger';
 import { migrate } from '#postgres/migrate';
-import { loadPriceBook } from '#postgres/price-book';
 import { seedPriceBook } from '#postgres/price-seed';
 import { createRollupVerifier } from '#postgres/rollup-verifier';
 import { exportAttempts } from '#postgres/usage-export';
 import { queryUsage, readLedgerClock } from '#postgres/usage-query';
-import { BATCH_MAX, decodeReceived } from '#services/metering/consume';
 import { readPriceSources } from '#services/metering/price-sources';
 import { READERS } from '#services/metering/service';
 import { stopOnSignal } from '#test/support/stop-on-signal';
 import { measureDecisions } from './budget-decisions.ts';
-import { EventText } from './event-text.ts';
+import { loadTerms, type RecorderData } from './ledger-recorder.ts';
 import { recordStreamed } from './ledger-stream.ts';
 
 const EVENTS_DEFAULT = '10000000';
 const MONTH_START_MS = Date.UTC(2026, 9, 1);
 const MONTH_END_MS = Date.UTC(2026, 10, 1);
 const STEP_MS = (MONTH_END_MS - MONTH_START_MS) / Number(EVENTS_DEFAULT);
+/** One for each core of the machine that the target names: Postgres leaves half of each. */
+const REPLICAS = 2;
 const REPORT_EVERY_MS = 10_000;
 const QUERIES = 50;
 const EXPORTED_MAX = 1_000_000;
@@ -43,34 +41,35 @@ const STREAM_START_MS = Date.UTC(2026, 7, 1);
 const megabytes = (bytes: number): string => `${Math.round(bytes / 1024 / 1024)} MB`;
 const say = (line: string): void => console.log(line);
 
-const loadTerms = async (database: Database): Promise<PriceTerms> => ({
-  book: await loadPriceBook(database),
-  rates: new NegotiatedRates([]),
-});
+/** Resolves when one replica has recorded its part. */
+const runReplica = (recorder: RecorderData, onRecorded: (count: number) => void): Promise<void> => {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const thread = new Worker(new URL('ledger-recorder.ts', import.meta.url), { workerData: recorder });
+  thread.on('message', onRecorded);
+  thread.once('error', reject);
+  thread.once('exit', (code) => (code === 0 ? resolve() : reject(new Error(`a replica ended with ${code}`))));
+  return promise;
+};
 
-const recordAll = async (database: Database, terms: PriceTerms, events: number): Promise<void> => {
-  const ledger = createLedger(database);
-  const source = new EventText({ events, fromMs: MONTH_START_MS, stepMs: STEP_MS });
+const recordAll = async (url: string, events: number): Promise<void> => {
   let recorded = 0;
   const cpu = process.cpuUsage();
   const startedMs = performance.now();
   let reported = { atMs: startedMs, recorded: 0 };
-  const read = async (): Promise<void> => {
-    for (let batch = source.take(BATCH_MAX); batch.length > 0; batch = source.take(BATCH_MAX)) {
-      const priced = batch.flatMap((received): PricedEvent[] => {
-        const decoded = decodeReceived(received, terms);
-        return 'priced' in decoded ? [decoded.priced] : [];
-      });
-      const counts = await ledger.recordEvents(priced);
-      recorded += counts.recorded;
-      const nowMs = performance.now();
-      if (nowMs - reported.atMs < REPORT_EVERY_MS) continue;
-      const rate = ((recorded - reported.recorded) / (nowMs - reported.atMs)) * 1_000;
-      say(`  ${recorded.toLocaleString('en')} recorded, ${Math.round(rate).toLocaleString('en')} a second`);
-      reported = { atMs: nowMs, recorded };
-    }
+  const onRecorded = (count: number): void => {
+    recorded += count;
+    const nowMs = performance.now();
+    if (nowMs - reported.atMs < REPORT_EVERY_MS) return;
+    const rate = ((recorded - reported.recorded) / (nowMs - reported.atMs)) * 1_000;
+    say(`  ${recorded.toLocaleString('en')} recorded, ${Math.round(rate).toLocaleString('en')} a second`);
+    reported = { atMs: nowMs, recorded };
   };
-  await Promise.all(Array.from({ length: READERS }, read));
+  await Promise.all(
+    Array.from({ length: REPLICAS }, (_, index) => {
+      const part = { index, of: REPLICAS };
+      return runReplica({ url, events, fromMs: MONTH_START_MS, stepMs: STEP_MS, part }, onRecorded);
+    }),
+  );
   const seconds = (performance.now() - startedMs) / 1_000;
   const { user, system } = process.cpuUsage(cpu);
   if (recorded !== events) throw new Error(`${recorded} of ${events} events were recorded`);
@@ -188,7 +187,7 @@ try {
   await migrate(postgres.url);
   for (const source of readPriceSources()) await seedPriceBook(database, source, { nowMs: MONTH_START_MS });
   const terms = await loadTerms(database);
-  await recordAll(database, terms, events);
+  await recordAll(postgres.url, events);
   await measureQuery(database);
   await measureVerification(database);
   await measureExport(database);

@@ -147,12 +147,14 @@ it('keeps every line and every call through the death of each role', { timeout: 
     },
     { timeout: SETTLE_MS, interval: 250 },
   );
-  // A call more than lines only where the worker died with it, and then the ledger says that it is not known.
+  // A call more than lines only where the worker died before the line's result was stored: such lines are flagged,
+  // and where the worker could not even tell of its call, the ledger says that its outcome is not known.
   const repeated = calls.length - LINES;
   const unknown = [...recorded.values()].filter(([outcome]) => outcome === 'outcome_unknown').length;
-  expect(repeated).toBeLessThanOrEqual(unknown);
   const { rows: flagged } = await ledger.query<{ count: string }>(
     'select count(*) from work_item where possible_duplicate_charge',
   );
-  expect(Number(flagged[0]?.count)).toBe(unknown);
+  const flaggedLines = Number(flagged[0]?.count);
+  expect(repeated).toBeLessThanOrEqual(flaggedLines);
+  expect(unknown).toBeLessThanOrEqual(flaggedLines);
 });
