@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { open, readFile, rename } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { stopProcess, waitUntil, type StopStep } from './own-process.ts';
 
 export type DetachedServerOptions = {
@@ -85,7 +86,9 @@ const launchOnce = async (options: DetachedServerOptions): Promise<DetachedServe
   throw new Error(`${name} did not start${inTime ? '' : ' in time'}; its log ${logPath} ends:\n${tail}`);
 };
 
-const ATTEMPTS = 5;
+const ATTEMPTS = 8;
+/** Doubled after each: half a minute in all, as long as what a killed server was at may go on. */
+const RETRY_PAUSE_MS = 200;
 
 /** `prepare` is called before each try: it chooses the port, which someone else may take before the server. */
 export const launchDetachedServer = async (
@@ -100,5 +103,6 @@ export const launchDetachedServer = async (
         `${options.name} did not start in ${ATTEMPTS} attempts; its log ${options.logPath} ends:\n${await readLogTail(options.logPath)}`,
       );
     }
+    await sleep(RETRY_PAUSE_MS * 2 ** (attempt - 1));
   }
 };

@@ -13,7 +13,6 @@ const MODELS = [
   { provider: 'anthropic', model: 'claude-haiku-4-5' },
   { provider: 'anthropic', model: 'claude-sonnet-4-5' },
 ] as const;
-const CHARACTERS = '0123456789abcdefghjkmnpqrstvwxyz';
 
 /** Every so-manyth event of all, from the first one on that has this index. */
 export type EventPart = { index: number; of: number };
@@ -27,6 +26,7 @@ export class EventText {
   readonly #random: () => number;
   readonly #tenants: string[];
   readonly #keys: string[];
+  readonly #apiKeys: string[];
   #sequence: number;
 
   constructor(options: { events: number; fromMs: number; stepMs: number; part?: EventPart }) {
@@ -39,6 +39,11 @@ export class EventText {
     this.#stepMs = stepMs;
     const mint = seededMint(12, fromMs);
     this.#tenants = [mint.mint('ten'), mint.mint('ten'), mint.mint('ten')];
+    const startTime = encodeIdTime(fromMs);
+    this.#apiKeys = Array.from(
+      { length: TEAMS },
+      (_, team) => `akey_${startTime}${String(team).padStart(16, '0')}`,
+    );
     this.#keys = MODELS.map(() => mint.mint('pkey'));
   }
 
@@ -51,20 +56,15 @@ export class EventText {
     return Math.floor(this.#random() * count);
   }
 
-  /** Unique by the sequence, so that it need not be drawn. */
-  #id(prefix: string, atMs: number): string {
-    let rest = this.#sequence;
-    let text = '';
-    for (let place = 0; place < 16; place += 1) {
-      text = CHARACTERS[rest % 32] + text;
-      rest = Math.floor(rest / 32);
-    }
-    return `${prefix}_${encodeIdTime(atMs)}${text}`;
+  /** Unique by the sequence, so that it need not be drawn; hexadecimal digits are ones of ids too. */
+  #id(prefix: string, idTime: string): string {
+    return `${prefix}_${idTime}${this.#sequence.toString(16).padStart(16, '0')}`;
   }
 
   #next(): ReceivedEvent {
     const atMs = Math.floor(this.#fromMs + this.#sequence * this.#stepMs);
     this.#sequence += this.#every;
+    const idTime = encodeIdTime(atMs);
     const index = this.#pick(MODELS.length);
     const { provider, model } = MODELS[index] ?? MODELS[0];
     const team = this.#pick(TEAMS);
@@ -76,7 +76,7 @@ export class EventText {
       provider === 'openai'
         ? `{"prompt_tokens":${input + cached},"completion_tokens":${output},"total_tokens":${input + cached + output},"prompt_tokens_details":{"cached_tokens":${cached},"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0}}`
         : `{"input_tokens":${input},"cache_read_input_tokens":${cached},"cache_creation_input_tokens":0,"output_tokens":${output},"service_tier":"standard"}`;
-    const text = `{"version":1,"attemptId":"${this.#id('att', atMs)}","revision":1,"requestId":"${this.#id('req', atMs)}","tenantId":"${this.#tenants[team % 3]}","apiKeyId":"akey_${encodeIdTime(this.#fromMs)}00000000000000${CHARACTERS[team]}0","providerKeyId":"${key}","provider":"${provider}","model":"${model}","servedModel":"${model}","requestedModel":"${provider}/${model}","route":null,"lane":"interactive","surface":"openai-chat","stream":true,"attribution":{"team":"team-${team}","feature":"feature-${this.#pick(FEATURES)}","user":"user-${this.#pick(USERS)}","tags":{"env":"prod","release":"2026.10"}},"attemptNumber":1,"step":0,"outcome":"succeeded","errorCode":null,"upstreamStatus":200,"upstreamRequestId":"req_0123456789abcdef0123456789abcdef","providerResponseId":"chatcmpl-${this.#sequence}","finishReason":"stop","startedAtMs":${atMs},"queueMs":2,"firstByteMs":${200 + this.#pick(400)},"firstTokenMs":${250 + this.#pick(400)},"durationMs":${900 + this.#pick(4_000)},"usage":{"source":"provider","tokens":{"input":${input},"cache_read":${cached},"output":${output}},"reasoning":0,"raw":${raw}}}`;
+    const text = `{"version":1,"attemptId":"${this.#id('att', idTime)}","revision":1,"requestId":"${this.#id('req', idTime)}","tenantId":"${this.#tenants[team % 3]}","apiKeyId":"${this.#apiKeys[team]}","providerKeyId":"${key}","provider":"${provider}","model":"${model}","servedModel":"${model}","requestedModel":"${provider}/${model}","route":null,"lane":"interactive","surface":"openai-chat","stream":true,"attribution":{"team":"team-${team}","feature":"feature-${this.#pick(FEATURES)}","user":"user-${this.#pick(USERS)}","tags":{"env":"prod","release":"2026.10"}},"attemptNumber":1,"step":0,"outcome":"succeeded","errorCode":null,"upstreamStatus":200,"upstreamRequestId":"req_0123456789abcdef0123456789abcdef","providerResponseId":"chatcmpl-${this.#sequence}","finishReason":"stop","startedAtMs":${atMs},"queueMs":2,"firstByteMs":${200 + this.#pick(400)},"firstTokenMs":${250 + this.#pick(400)},"durationMs":${900 + this.#pick(4_000)},"usage":{"source":"provider","tokens":{"input":${input},"cache_read":${cached},"output":${output}},"reasoning":0,"raw":${raw}}}`;
     return {
       bytes: Buffer.from(text),
       stream: 'EVT@bench',
