@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { FairWindow, type WindowFlow, type WindowPlace } from './fair-window.ts';
+import { FairWindow, type WindowPlace } from './fair-window.ts';
+import type { WeightedFlow } from './weighted-flows.ts';
 
 const never = new AbortController().signal;
 
-const flowOf = (tenant: string, weight = 1, team = ''): WindowFlow => [
+const flowOf = (tenant: string, weight = 1, team = ''): WeightedFlow => [
   { name: tenant, weight },
   { name: team, weight: 1 },
   { name: '', weight: 1 },
@@ -16,7 +17,7 @@ const start = () => {
   const entered: { name: string; place: WindowPlace }[] = [];
   const enter = (
     name: string,
-    flow: WindowFlow,
+    flow: WeightedFlow,
     options: { signal?: AbortSignal; deadlineInMs?: number } = {},
   ) =>
     window
@@ -61,22 +62,25 @@ describe('FairWindow', () => {
         { name: '', weight: 1 },
       ],
     ],
-  ] satisfies [string, WindowFlow, WindowFlow][])('shares by the weights of %s', async (_, light, heavy) => {
-    const { enter, entered } = start();
-    for (let index = 0; index < 256; index += 1) void enter('before', flowOf('before'));
-    for (let index = 0; index < 400; index += 1) {
-      void enter('light', light);
-      void enter('heavy', heavy);
-    }
-    await settle();
-    for (let index = 0; index < 200; index += 1) {
-      entered[index]?.place.taken();
+  ] satisfies [string, WeightedFlow, WeightedFlow][])(
+    'shares by the weights of %s',
+    async (_, light, heavy) => {
+      const { enter, entered } = start();
+      for (let index = 0; index < 256; index += 1) void enter('before', flowOf('before'));
+      for (let index = 0; index < 400; index += 1) {
+        void enter('light', light);
+        void enter('heavy', heavy);
+      }
       await settle();
-    }
-    const served = entered.slice(256).map(({ name }) => name);
-    expect(served).toHaveLength(200);
-    expect(served.filter((name) => name === 'heavy')).toHaveLength(150);
-  });
+      for (let index = 0; index < 200; index += 1) {
+        entered[index]?.place.taken();
+        await settle();
+      }
+      const served = entered.slice(256).map(({ name }) => name);
+      expect(served).toHaveLength(200);
+      expect(served.filter((name) => name === 'heavy')).toHaveLength(150);
+    },
+  );
 
   it('shrinks to a small window where nobody takes what it holds, and grows where it is taken at once', async () => {
     const { clock, window, enter, entered } = start();

@@ -14,20 +14,14 @@
  * back once however often it is said. What waits is bounded by the caller.
  */
 import { FloError } from './errors.ts';
-import { FairShare } from './fair-share.ts';
+import { WeightedFlows, type WeightedFlow } from './weighted-flows.ts';
 
 const WINDOW_MIN = 32;
 /** One account's calls: where there is but one, the window holds nobody up. */
 const WINDOW_MAX = 256;
 const QUEUED_MS = 250;
-/** A flow's part of a round, in tokens: about what a common request costs. */
-const QUANTUM_TOKENS = 1_000;
-/** Weights of flows that are gone are dropped beyond this many. */
-const WEIGHTS_MAX = 10_000;
 /** Of the last message in the time that one takes. */
 const PACE_PART = 0.05;
-
-export type WindowFlow = readonly { name: string; weight: number }[];
 
 export type WindowPlace = {
   /** Somebody has taken the message. */
@@ -40,11 +34,7 @@ type Waiting = { tenant: string; go: () => void };
 
 export class FairWindow {
   readonly #nowMs: () => number;
-  readonly #weights = new Map<string, number>();
-  readonly #share = new FairShare<Waiting>({
-    quantum: QUANTUM_TOKENS,
-    weightOf: (path) => this.#weights.get(path.join('\0')) ?? 1,
-  });
+  readonly #flows = new WeightedFlows<Waiting>();
   readonly #waitingOf = new Map<string, number>();
   #window = WINDOW_MAX;
   #inQueue = 0;
@@ -57,7 +47,7 @@ export class FairWindow {
   }
 
   get waiting(): number {
-    return this.#share.size;
+    return this.#flows.size;
   }
 
   get window(): number {
@@ -69,7 +59,7 @@ export class FairWindow {
    * the signal's reason, and with `FloError` `unavailable` where its turn would come too late.
    */
   async enter(wanted: {
-    flow: WindowFlow;
+    flow: WeightedFlow;
     tokens: number;
     deadlineInMs: number;
     signal: AbortSignal;
@@ -99,15 +89,9 @@ export class FairWindow {
       const message = 'The workers are so busy that it would not be taken before its deadline.';
       throw new FloError('unavailable', message, { retryAfterMs: Math.ceil(waitMs - deadlineInMs) });
     }
-    const names: string[] = [];
-    if (this.#weights.size > WEIGHTS_MAX) this.#weights.clear();
-    for (const { name, weight } of flow) {
-      names.push(name);
-      this.#weights.set(names.join('\0'), weight);
-    }
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
-        if (this.#share.removeWhere(names, (other) => other === waiting) === 0) return;
+        if (!this.#flows.remove(flow, waiting)) return;
         this.#count(tenant, -1);
         reject(signal.reason as Error);
       };
@@ -120,7 +104,7 @@ export class FairWindow {
       };
       signal.addEventListener('abort', onAbort, { once: true });
       this.#count(tenant, 1);
-      this.#share.add(names, tokens, waiting);
+      this.#flows.add(flow, tokens, waiting);
     });
   }
 
@@ -143,7 +127,7 @@ export class FairWindow {
 
   #fill(): void {
     while (this.#inQueue < this.#window) {
-      const next = this.#share.next();
+      const next = this.#flows.next();
       if (next === null) return;
       this.#count(next.tenant, -1);
       this.#inQueue += 1;

@@ -5,7 +5,7 @@
  * A call needs, all at once: enough in each of the account's limits (`account-limits`), a place among the calls
  * under way (`adaptive-concurrency`), a closed breaker, and no pause asked for by the provider.
  *
- *   asked ──there is room, nobody goes before──▶ granted ──settled | released | 10 min──▶ gone
+ *   asked ──there is room, nobody goes before──▶ granted ──settled | released | lost───▶ gone
  *     │                                            ▲
  *     ├──may wait──▶ waiting ──its turn────────────┘
  *     │                 ├──cancelled | its deadline──▶ gone
@@ -18,9 +18,9 @@
  * that one grant excepted; within a lane flows share by weight, cost counted in tokens; at most `WAITERS_MAX`
  * wait; failed calls are repeated for a tenth of the others (`retry-budget`).
  *
- * In one class, although long, because every rule above is about the same few fields.
+ * Long because all of these decide over one grant; what can be told by itself is in the files it is made of.
  */
-import { LANES, type Lane } from '#contracts/vocabulary';
+import type { Lane } from '#contracts/vocabulary';
 import {
   AccountLimits,
   type CallCost,
@@ -32,7 +32,8 @@ import { AdaptiveConcurrency } from './adaptive-concurrency.ts';
 import type { ApiKeyLimits } from './api-key.ts';
 import { Breaker, isTrouble } from './breaker.ts';
 import type { ErrorCode } from './errors.ts';
-import { LaneQueue, type Waiter } from './lane-queue.ts';
+import type { Waiter } from './lane-queue.ts';
+import { LaneTurns } from './lane-turns.ts';
 import type { CallOutcome } from './ports.ts';
 import { RetryBudget } from './retry-budget.ts';
 
@@ -67,8 +68,6 @@ const GRANT_LOST_MIN_MS = 15_000;
 const GRANT_LOST_MAX_MS = 600_000;
 const GRANT_LOST_TIMES = 5;
 const BATCH_RESERVE_SHARE = 0.2;
-/** One grant in so many goes to a lower lane that waits. */
-const LOWER_LANE_EVERY = 20;
 const RECHECK_MS = 1_000;
 /** For a refusal of the provider that names no wait. */
 const PAUSE_MS = 1_000;
@@ -87,18 +86,13 @@ export class RateLimitBucket {
   readonly #concurrency: AdaptiveConcurrency;
   readonly #breaker = new Breaker();
   readonly #repeats = new RetryBudget();
-  readonly #lanes: Record<Lane, LaneQueue> = {
-    interactive: new LaneQueue(),
-    async: new LaneQueue(),
-    batch: new LaneQueue(),
-  };
+  readonly #turns = new LaneTurns();
   /** In the order of their grants. */
   readonly #granted = new Map<string, Granted>();
   #pausedUntilMs: number;
   #pausedFor: Shortage['of'] = 'requests';
   /** When all that wait are looked through again. */
   #sweepAtMs = 0;
-  #sinceLowerLane = 0;
   /** How long calls usually take. */
   #callMs = 0;
   /** How long a place is usually held: the way through the queue and the call. */
@@ -119,7 +113,7 @@ export class RateLimitBucket {
   }
 
   get waiting(): number {
-    return LANES.reduce((sum, lane) => sum + this.#lanes[lane].waiting.size, 0);
+    return this.#turns.size;
   }
 
   get underWay(): number {
@@ -165,7 +159,7 @@ export class RateLimitBucket {
       return { kind: 'refused', obstacle: { of: 'repeats', waitMs: 0 } };
     }
     const obstacle = this.#obstacleFor(waiter, nowMs);
-    if (obstacle === null && this.#goesAtOnce(waiter.lane)) {
+    if (obstacle === null && this.#turns.goesAtOnce(waiter.lane)) {
       if (isRepeat) this.#repeats.withdraw();
       return { kind: 'granted', id: this.#grant(waiter, nowMs) };
     }
@@ -175,27 +169,13 @@ export class RateLimitBucket {
       return { kind: 'refused', obstacle: guess };
     }
     if (isRepeat) this.#repeats.withdraw();
-    this.#lanes[waiter.lane].add(waiter);
+    this.#turns.add(waiter);
     return { kind: 'queued', waitMs: guess.waitMs };
   }
 
   /** Whether a call that goes out then would, as calls usually go, miss its deadline. */
   #isTooLate({ deadlineAtMs }: Waiter, atMs: number): boolean {
     return atMs + this.#callMs + WAY_MS > deadlineAtMs;
-  }
-
-  /** Whether nobody waits whose turn it is first. */
-  #goesAtOnce(lane: Lane): boolean {
-    let isLower = false;
-    for (const other of LANES) {
-      if (this.#lanes[other].waiting.size > 0) {
-        if (!isLower) return false;
-        this.#sinceLowerLane += 1;
-        return this.#sinceLowerLane < LOWER_LANE_EVERY;
-      }
-      isLower ||= other === lane;
-    }
-    return true;
   }
 
   /**
@@ -216,10 +196,7 @@ export class RateLimitBucket {
   /** Gives up waiting. */
   cancel(ticket: string, nowMs: number): void {
     this.#usedAtMs = nowMs;
-    for (const lane of LANES) {
-      const waiter = this.#lanes[lane].waiting.get(ticket);
-      if (waiter !== undefined) this.#lanes[lane].remove(waiter);
-    }
+    this.#turns.cancel(ticket);
   }
 
   /** Gives back what no call was made for. */
@@ -309,12 +286,7 @@ export class RateLimitBucket {
 
   /** An honest guess: its own wait, and what goes before it at the pace of what is short. */
   #estimate(waiter: Waiter, obstacle: Obstacle | null, nowMs: number): Obstacle {
-    const ahead = { calls: 0, tokens: 0 };
-    for (const lane of LANES) {
-      ahead.calls += this.#lanes[lane].waiting.size;
-      ahead.tokens += this.#lanes[lane].tokens;
-      if (lane === waiter.lane) break;
-    }
+    const ahead = this.#turns.upTo(waiter.lane);
     let guess: Obstacle = obstacle ?? { of: 'concurrency', waitMs: 0 };
     const behind = this.#limits.shortageBehind(ahead, waiter, nowMs);
     if (behind !== null && behind.waitMs > guess.waitMs) guess = behind;
@@ -339,11 +311,9 @@ export class RateLimitBucket {
     }
     if (this.waiting === 0) return notices;
     if (nowMs >= this.#sweepAtMs) this.#refuseHopeless(nowMs, notices);
-    for (let lane = this.#nextLane(nowMs); lane !== null; lane = this.#nextLane(nowMs)) {
-      const queue = this.#lanes[lane];
-      const waiter = queue.first();
-      if (waiter === null) break;
-      queue.remove(waiter);
+    const mayGo = (waiter: Waiter, isOwed: boolean): boolean =>
+      this.#obstacleFor(waiter, nowMs, isOwed) === null;
+    for (let waiter = this.#turns.take(mayGo); waiter !== null; waiter = this.#turns.take(mayGo)) {
       const verdict: Notice['verdict'] = this.#isTooLate(waiter, nowMs)
         ? { kind: 'refused', obstacle: this.#estimate(waiter, null, nowMs) }
         : { kind: 'granted', id: this.#grant(waiter, nowMs) };
@@ -359,46 +329,20 @@ export class RateLimitBucket {
     const pause: Obstacle = { of: this.#pausedFor, waitMs: this.#pausedUntilMs - nowMs };
     const obstacle: Obstacle =
       troubleMs > 0 ? { of: 'trouble', waitMs: troubleMs } : { ...pause, waitMs: Math.max(0, pause.waitMs) };
-    for (const lane of LANES) {
-      const queue = this.#lanes[lane];
-      for (const waiter of queue.waiting.values()) {
-        const { ticket, deadlineAtMs } = waiter;
-        if (deadlineAtMs <= nowMs) queue.remove(waiter);
-        else if (troubleMs > 0 || this.#isTooLate(waiter, nowMs + Math.max(0, pause.waitMs))) {
-          queue.remove(waiter);
-          notices.push({ ticket, verdict: { kind: 'refused', obstacle } });
-        }
+    for (const waiter of this.#turns.all()) {
+      const { ticket, deadlineAtMs } = waiter;
+      if (deadlineAtMs <= nowMs) this.#turns.remove(waiter);
+      else if (troubleMs > 0 || this.#isTooLate(waiter, nowMs + Math.max(0, pause.waitMs))) {
+        this.#turns.remove(waiter);
+        notices.push({ ticket, verdict: { kind: 'refused', obstacle } });
       }
     }
-  }
-
-  /** The lane whose first may go now. */
-  #nextLane(nowMs: number): Lane | null {
-    const mayGo = (lane: Lane, isOwed: boolean): boolean => {
-      const first = this.#lanes[lane].first();
-      return first !== null && this.#obstacleFor(first, nowMs, isOwed) === null;
-    };
-    const [highest, ...lower] = LANES.filter((lane) => this.#lanes[lane].first() !== null);
-    if (highest === undefined) return null;
-    if (this.#sinceLowerLane >= LOWER_LANE_EVERY) {
-      const owed = lower.find((lane) => mayGo(lane, true));
-      if (owed !== undefined) {
-        this.#sinceLowerLane = 0;
-        return owed;
-      }
-    }
-    // What is dear at the head is not overtaken by what is cheap in a lower lane: it would wait for ever.
-    if (!mayGo(highest, false)) return null;
-    if (lower.length > 0) this.#sinceLowerLane += 1;
-    return highest;
   }
 
   /** When `advance` has something to do next, as far as time alone decides; null when nobody waits. */
   nextAdvanceAtMs(nowMs: number): number | null {
     let soonestMs: number | null = null;
-    for (const lane of LANES) {
-      const first = this.#lanes[lane].first();
-      if (first === null) continue;
+    for (const first of this.#turns.firsts()) {
       const obstacle = this.#obstacleFor(first, nowMs);
       // A place becomes free when a call ends, which is told.
       const waitMs = obstacle?.of === 'concurrency' ? RECHECK_MS : (obstacle?.waitMs ?? 0);

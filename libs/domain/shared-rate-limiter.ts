@@ -9,20 +9,21 @@
  *
  * Invariants: every healthy key of a target is asked before a later target; a request is queued at one bucket
  * at a time; what was granted to a request that is over is given back.
+ *
+ * Long because seeking, waiting and borrowing go on over the same tickets; which keys are healthy is `fleet-keys`,
+ * what is lent `room-loans`.
  */
 import type { LimiterAsk, LimiterNotice, LimiterReply, LimiterReport } from '#contracts/limiter-line';
-import type { ProviderKeyId } from '#contracts/ids';
 import type { Reservation } from '#contracts/reservation';
 import { FloError } from './errors.ts';
-import type { FleetState } from './fleet-state.ts';
-import { claimProbe, keyHealthAfter, mayProbeKey, type KeyTrouble } from './key-health.ts';
+import { FleetKeys, type FleetKeysDeps } from './fleet-keys.ts';
 import type { LiveWorkers } from './live-workers.ts';
-import type { CallOutcome, Clock, RateLimiter, RoomWanted } from './ports.ts';
+import type { CallOutcome, RateLimiter, RoomWanted } from './ports.ts';
 import type { Obstacle } from './rate-limit-bucket.ts';
 import { isTrouble } from './breaker.ts';
 import { candidatesOf, flowOf, type RoomCandidate } from './room-candidates.ts';
 import { LimiterReports } from './limiter-reports.ts';
-import { lateError, unusableError } from './room-refusal.ts';
+import { lateError } from './room-refusal.ts';
 import { loanCost, RoomLoans } from './room-loans.ts';
 
 export type LimiterTransport = {
@@ -31,17 +32,12 @@ export type LimiterTransport = {
   report: (workerId: string, report: LimiterReport) => void;
 };
 
-export type SharedRateLimiterDeps = {
+export type SharedRateLimiterDeps = FleetKeysDeps & {
   clientId: string;
   transport: LimiterTransport;
   workers: LiveWorkers;
-  fleet: FleetState;
-  clock: Clock;
   /** Calls back once after so many milliseconds, unless what it returns is called before. */
   schedule: (milliseconds: number, callback: () => void) => () => void;
-  /** Told once for each key that falls, in the one process of the fleet that noticed first. */
-  onKeyTrouble: (id: ProviderKeyId, trouble: KeyTrouble) => void;
-  onKeyRecovered: (id: ProviderKeyId) => void;
 };
 
 const UPKEEP_INTERVAL_MS = 250;
@@ -59,6 +55,7 @@ type Refusal = { candidate: RoomCandidate; obstacle: Obstacle };
 
 export class SharedRateLimiter implements RateLimiter {
   readonly #deps: SharedRateLimiterDeps;
+  readonly #keys: FleetKeys;
   readonly #loans = new RoomLoans();
   readonly #waiting = new Map<string, { owner: string; settle: (verdict: Settled) => void }>();
   readonly #reports: LimiterReports;
@@ -68,6 +65,7 @@ export class SharedRateLimiter implements RateLimiter {
 
   constructor(deps: SharedRateLimiterDeps) {
     this.#deps = deps;
+    this.#keys = new FleetKeys(deps);
     this.#reports = new LimiterReports(deps);
     deps.workers.onChange(() => this.#rethink());
     deps.fleet.onBucketNews((bucket) => {
@@ -100,7 +98,7 @@ export class SharedRateLimiter implements RateLimiter {
     for (;;) {
       wanted.signal?.throwIfAborted();
       if (clock.nowMs() >= wanted.deadlineAtMs) throw this.#deadlineError();
-      const candidates = await this.#usable(wanted);
+      const candidates = await this.#keys.usableOf(candidatesOf(wanted));
       const open = candidates.filter(({ bucket }) => !isShut(refused.get(bucket)?.obstacle));
       if (open.length === 0) throw this.#lateError([...refused.values()]);
       refused.clear();
@@ -121,22 +119,6 @@ export class SharedRateLimiter implements RateLimiter {
       }
       if (queued === 'refused' && open.length === 1) throw this.#lateError([...refused.values()]);
     }
-  }
-
-  /** The healthy keys, or the one whose probe this process may make, first. */
-  async #usable(wanted: RoomWanted): Promise<RoomCandidate[]> {
-    const { fleet, clock } = this.#deps;
-    const all = candidatesOf(wanted);
-    const healthy = all.filter(({ providerKeyId }) => fleet.keyHealth(providerKeyId) === null);
-    for (const candidate of all) {
-      const health = fleet.keyHealth(candidate.providerKeyId);
-      if (health === null || !mayProbeKey(health, clock.nowMs())) continue;
-      const claimed = claimProbe(health, clock.nowMs());
-      if (await fleet.replaceKeyHealth(candidate.providerKeyId, claimed)) return [candidate, ...healthy];
-    }
-    if (healthy.length > 0) return healthy;
-    const troubles = all.flatMap(({ providerKeyId }) => fleet.keyHealth(providerKeyId) ?? []);
-    throw unusableError(troubles, clock.nowMs());
   }
 
   /** Asks one after the other, without waiting at any. */
@@ -353,7 +335,7 @@ export class SharedRateLimiter implements RateLimiter {
   }
 
   settle({ bucket, id, providerKeyId }: Reservation, outcome: CallOutcome): void {
-    void this.#noteKey(providerKeyId, outcome);
+    void this.#keys.note(providerKeyId, outcome);
     const owner = this.#deps.workers.ownerOf(bucket);
     if (owner === null) return;
     const { error, readings, ...rest } = outcome;
@@ -365,16 +347,6 @@ export class SharedRateLimiter implements RateLimiter {
     });
     // A breaker is to open before the next call, which may come at once.
     if (isTrouble(error?.code ?? null)) this.#reports.send();
-  }
-
-  async #noteKey(id: ProviderKeyId, { error, startedAtMs }: CallOutcome): Promise<void> {
-    const { fleet, clock } = this.#deps;
-    const health = fleet.keyHealth(id);
-    const call = { code: error?.code ?? null, retryAfterMs: error?.retryAfterMs, startedAtMs };
-    const next = keyHealthAfter(health, call, clock.nowMs());
-    if (next === health || !(await fleet.replaceKeyHealth(id, next))) return;
-    if (next === null) this.#deps.onKeyRecovered(id);
-    else if (health === null) this.#deps.onKeyTrouble(id, next);
   }
 
   /** What to tell who cannot be served in time. */

@@ -1,7 +1,7 @@
 /** What the drivers of batch APIs have in common: JSON out, JSON in, lines of it. */
 import type { FloError } from '#domain/errors';
 import { parseObject, textOf, type JsonObject } from './json-fields.ts';
-import type { NativeBatchCall, NativeBatchHttp } from './native-batch.ts';
+import type { NativeBatchCall, NativeBatchHttp, NativeBatchLineResult } from './native-batch.ts';
 
 const ERRORS_MAX = 20;
 const ERROR_LENGTH_MAX = 500;
@@ -52,3 +52,19 @@ export const callUnlessGone = async (http: NativeBatchHttp, call: NativeBatchCal
     if (upstreamStatus !== 404 && upstreamStatus !== 409) throw error;
   }
 };
+
+/** The results in files of a provider whose file API is OpenAI's; a file that there is not is left out. */
+export async function* resultsInFiles(
+  http: NativeBatchHttp,
+  fileIds: readonly (string | undefined)[],
+  readLine: (line: Uint8Array) => NativeBatchLineResult | null,
+): AsyncGenerator<NativeBatchLineResult> {
+  for (const fileId of fileIds) {
+    if (fileId === undefined) continue;
+    const path = `/files/${encodeURIComponent(fileId)}/content`;
+    for await (const line of http.lines({ method: 'GET', path })) {
+      const result = readLine(line);
+      if (result !== null) yield result;
+    }
+  }
+}

@@ -1,7 +1,14 @@
 import { FloError } from '#domain/errors';
 import { countOf, listOf, objectOf, parseObject, textOf, type JsonObject } from '../json-fields.ts';
 import { batchFileForm } from '../native-batch-form.ts';
-import { boundErrors, callJson, callUnlessGone, onOneLine, requireId } from '../native-batch-json.ts';
+import {
+  boundErrors,
+  callJson,
+  callUnlessGone,
+  onOneLine,
+  requireId,
+  resultsInFiles,
+} from '../native-batch-json.ts';
 import type {
   NativeBatchHttp,
   NativeBatchIntent,
@@ -99,19 +106,11 @@ const readLine = (line: Uint8Array): NativeBatchLineResult | null => {
   };
 };
 
-async function* readResults(
+const readResults = (
   http: NativeBatchHttp,
   { parts }: NativeBatchReference,
-): AsyncGenerator<NativeBatchLineResult> {
-  for (const fileId of [parts['output_file'], parts['error_file']]) {
-    if (fileId === undefined) continue;
-    const path = `/files/${encodeURIComponent(fileId)}/content`;
-    for await (const line of http.lines({ method: 'GET', path })) {
-      const result = readLine(line);
-      if (result !== null) yield result;
-    }
-  }
-}
+): AsyncIterable<NativeBatchLineResult> =>
+  resultsInFiles(http, [parts['output_file'], parts['error_file']], readLine);
 
 const search = async (http: NativeBatchHttp, intent: NativeBatchIntent): Promise<NativeBatchSearch> => {
   const after = encodeURIComponent(new Date(intent.createdAtMs - CLOCK_SLACK_MS).toISOString());

@@ -1,6 +1,13 @@
 import { FloError } from '#domain/errors';
 import { batchFileForm } from '../native-batch-form.ts';
-import { callJson, callUnlessGone, boundErrors, onOneLine, requireId } from '../native-batch-json.ts';
+import {
+  callJson,
+  callUnlessGone,
+  boundErrors,
+  onOneLine,
+  requireId,
+  resultsInFiles,
+} from '../native-batch-json.ts';
 import { countOf, listOf, objectOf, parseObject, textOf, type JsonObject } from '../json-fields.ts';
 import type {
   NativeBatchHttp,
@@ -98,19 +105,11 @@ const readLine = (line: Uint8Array): NativeBatchLineResult | null => {
   return { customId, kind: 'answered', status: 502, body, upstreamRequestId: null };
 };
 
-async function* readResults(
+const readResults = (
   http: NativeBatchHttp,
   { parts }: NativeBatchReference,
-): AsyncGenerator<NativeBatchLineResult> {
-  for (const fileId of [parts['output_file_id'], parts['error_file_id']]) {
-    if (fileId === undefined) continue;
-    const path = `/files/${encodeURIComponent(fileId)}/content`;
-    for await (const line of http.lines({ method: 'GET', path })) {
-      const result = readLine(line);
-      if (result !== null) yield result;
-    }
-  }
-}
+): AsyncIterable<NativeBatchLineResult> =>
+  resultsInFiles(http, [parts['output_file_id'], parts['error_file_id']], readLine);
 
 /** The lists are the newest first; one that is not costs more pages and finds the same. */
 const search = async (http: NativeBatchHttp, intent: NativeBatchIntent): Promise<NativeBatchSearch> => {
