@@ -17,6 +17,7 @@ import { createNativeBatchStore } from '#postgres/native-batches';
 import { createPayloadSeal } from '#postgres/payload-seal';
 import { createProviderCredentials } from '#postgres/provider-credentials';
 import { createVault } from '#vault/vault';
+import { createWebhookDeliveries } from '#postgres/webhook-deliveries';
 import { createTenantDirectory } from '#postgres/tenant-directory';
 import { createWorkBacklog } from '#postgres/work-backlog';
 import { createWorkRecovery } from '#postgres/work-recovery';
@@ -26,12 +27,14 @@ import { openNats, openPostgres, type ProcessContext } from '#runtime/connection
 import { openObjectStore } from '#runtime/object-store';
 import { openPrices } from '#runtime/prices';
 import { openRateLimiter } from '#runtime/rate-limiter';
-import type { Service } from '#runtime/service';
+import { combineServices, type Service } from '#runtime/service';
 import { createSystemMint, systemClock } from '#runtime/system';
+import { createWebhookSender } from '#runtime/webhook-sender';
 import type { JobsConfiguration } from './config.ts';
 import { createJobs } from './service.ts';
 
-const POOL_MAX = 6;
+/** Half for the work itself, the rest for what is read and noted beside it. */
+const POOL_MAX = 8;
 
 /** Opens what the jobs role needs. */
 export const composeJobs = async (
@@ -68,7 +71,7 @@ export const composeJobs = async (
   const recovery = createWorkRecovery(database);
   const events = createAttemptEventPublisher(connection, logger);
   const upstream = await context.resources.open(
-    'calls to batch APIs',
+    'calls to batch APIs and webhooks',
     () =>
       createUpstreamClient({
         allowPrivate: configuration.allowPrivateUpstreams,
@@ -76,7 +79,7 @@ export const composeJobs = async (
       }),
     (client) => client.close(),
   );
-  return createJobs({
+  const jobs = createJobs({
     leases: createLeases(database),
     signals,
     batches: {
@@ -128,4 +131,12 @@ export const composeJobs = async (
     mint,
     logger,
   });
+  // Those of every role: each writes what is to be told into the table that this one reads.
+  const webhooks = createWebhookSender({
+    deliveries: createWebhookDeliveries(database),
+    vault,
+    http: upstream,
+    logger,
+  });
+  return combineServices(role, [jobs, webhooks]);
 };

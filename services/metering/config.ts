@@ -6,9 +6,6 @@ export const METERING_SETTINGS = {
   databaseUrl: required(SETTINGS.databaseUrl),
   natsUrl: required(SETTINGS.natsUrl),
   ledgerRetentionMonths: SETTINGS.ledgerRetentionMonths,
-  /** Without it this process sends no webhooks and leaves them to others. */
-  masterKey: SETTINGS.masterKey,
-  allowPrivateUpstreams: SETTINGS.allowPrivateUpstreams,
   healthPort: SETTINGS.healthPort,
   host: SETTINGS.host,
 };

@@ -1,4 +1,6 @@
 /** Every role as a process of its own, configured by environment alone, as in production. */
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import {
@@ -17,10 +19,22 @@ vi.setConfig({ testTimeout: 120_000 });
 let database: TestDatabase;
 let nats: TestNats;
 let simulator: Simulator;
+let receiver: Server;
+/** The types of the webhooks that came. */
+const told: unknown[] = [];
 const running: StartedProcess[] = [];
 
 beforeAll(async () => {
   [database, nats, simulator] = await Promise.all([createDatabase(), startNats(), startSimulator()]);
+  receiver = createServer((request, response) => {
+    let body = '';
+    request.on('data', (piece: Buffer) => (body += piece.toString()));
+    request.on('end', () => {
+      told.push(z.object({ type: z.string() }).parse(JSON.parse(body)).type);
+      response.writeHead(204).end();
+    });
+  });
+  await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
 });
 
 afterAll(async () => {
@@ -28,6 +42,7 @@ afterAll(async () => {
     role.kill('SIGKILL');
     await role.exited;
   }
+  receiver.close();
   await simulator.close();
   await nats.stop();
   await database.drop();
@@ -35,7 +50,7 @@ afterAll(async () => {
 
 const ready = async (url: string | null): Promise<number> => (await fetch(`${url}/readyz`)).status;
 
-it('serves and meters a request across processes, and each ends in good order', async () => {
+it('serves, meters and tells of a request across processes, and each ends in good order', async () => {
   const { adminKey, masterKey } = mintSecrets();
   const shared = { DATABASE_URL: database.url, NATS_URL: nats.url };
   const migrate = launchProcess('migrate', { DATABASE_URL: database.url });
@@ -57,6 +72,7 @@ it('serves and meters a request across processes, and each ends in good order', 
   const jobs = await startProcess('jobs', {
     ...shared,
     FLO2_MASTER_KEY: masterKey,
+    FLO2_ALLOW_PRIVATE_UPSTREAMS: 'true',
     FLO2_HEALTH_PORT: '0',
   });
   const ingress = await startProcess('ingress', shared);
@@ -65,6 +81,18 @@ it('serves and meters a request across processes, and each ends in good order', 
 
   const tenant = await createTenant({ url: control.url ?? '', adminKey }, { simulatorUrl: simulator.url });
   const headers = { authorization: `Bearer ${tenant.apiKey}`, 'content-type': 'application/json' };
+  const budget = await fetch(`${control.url}/api/v1/tenants/${tenant.tenantId}/budgets`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${adminKey}`, 'content-type': 'application/json' },
+    body: JSON.stringify({
+      period: 'total',
+      limit: '0.000001',
+      mode: 'warn',
+      alerts: [1],
+      webhook: `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/`,
+    }),
+  });
+  expect(budget.status).toBe(201);
   const answer = await fetch(`${ingress.url}/v1/chat/completions`, {
     method: 'POST',
     headers,
@@ -88,6 +116,8 @@ it('serves and meters a request across processes, and each ends in good order', 
     });
     expect(usage.parse(await answered.json()).data).toEqual([{ requests: 1 }]);
   }, 20_000);
+
+  await vi.waitFor(() => expect(told).toEqual(['budget.alert']), 20_000);
 
   for (const role of running) role.kill('SIGTERM');
   for (const role of running) expect(await role.exited, role.output()).toEqual({ code: 0, signal: null });

@@ -23,7 +23,7 @@ const JOB_POINTS: readonly JobPoint[] = [
   { point: 'worker.event_published', role: 'worker', recoveryMaxMs: MENDED_MS },
   { point: 'jobs.recording', role: 'jobs', recoveryMaxMs: MENDED_MS },
   { point: 'jobs.recorded', role: 'jobs', recoveryMaxMs: MENDED_MS },
-  { point: 'webhook.sent', role: 'metering', recoveryMaxMs: WEBHOOK_MS },
+  { point: 'webhook.sent', role: 'jobs', recoveryMaxMs: WEBHOOK_MS },
 ];
 
 const job = z.looseObject({
