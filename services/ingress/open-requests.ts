@@ -16,9 +16,12 @@ import type { AttemptEventPublisher } from '#nats/attempt-event-publisher';
 import type { IngressLine } from '#nats/ingress-line';
 import type { AnswerWriter } from './answer-writer.ts';
 
-/** Heartbeats come every second: a worker that has missed three is lost. */
-const LOST_AFTER_MS = 3_500;
 const SWEEP_INTERVAL_MS = 500;
+/**
+ * Heartbeats come every second: a worker that is silent through 3.5 s of sweeps has missed three, and is lost.
+ * Sweeps are counted instead of time, since an ingress that was held up itself has not heard anybody meanwhile.
+ */
+const SILENT_SWEEPS_MAX = 7;
 /** The worker keeps the deadline too; this long the ingress leaves the word to it. */
 const DEADLINE_GRACE_MS = 1_000;
 /** A worker may be 64 KiB ahead of its client (`coalescing-writer.ts`); it is told of room in quarters. */
@@ -35,7 +38,7 @@ type OpenRequest = {
   writer: AnswerWriter;
   fence: AttemptFence;
   grantedAtMs: number;
-  lastHeardAtMs: number;
+  silentSweeps: number;
   takenBytes: number;
   creditedBytes: number;
   deadline: NodeJS.Timeout;
@@ -88,7 +91,7 @@ export class OpenRequests {
       writer,
       fence: new AttemptFence(),
       grantedAtMs: 0,
-      lastHeardAtMs: 0,
+      silentSweeps: 0,
       takenBytes: 0,
       creditedBytes: 0,
       deadline: setTimeout(() => this.#onDeadline(header.requestId), waitMs),
@@ -146,19 +149,18 @@ export class OpenRequests {
       request.takenBytes = 0;
       request.creditedBytes = 0;
     }
-    if (reply.granted) request.lastHeardAtMs = nowMs;
+    if (reply.granted) request.silentSweeps = 0;
     return reply;
   }
 
   beat({ workerId, requestIds }: Heartbeat): HeartbeatReply {
-    const nowMs = this.#deps.clock.nowMs();
     const abandon: RequestId[] = [];
     for (const requestId of requestIds) {
       const request = this.#requests.get(requestId);
       const running = request?.fence.running;
       if (request === undefined || (running && running.workerId !== workerId)) abandon.push(requestId);
       else {
-        request.lastHeardAtMs = nowMs;
+        request.silentSweeps = 0;
         // The word that the client is gone may have been lost.
         if (request.settled) abandon.push(requestId);
       }
@@ -177,7 +179,7 @@ export class OpenRequests {
     }
     const verdict = fence.accept(frame);
     if (verdict === 'drop') return;
-    request.lastHeardAtMs = this.#deps.clock.nowMs();
+    request.silentSweeps = 0;
     if (verdict === 'gap') {
       const error = new FloError('cut_stream', 'A part of the answer was lost inside flo2.');
       writer.fail(error, fence.attempts, null);
@@ -276,7 +278,9 @@ export class OpenRequests {
     const nowMs = this.#deps.clock.nowMs();
     for (const request of this.#requests.values()) {
       const { running } = request.fence;
-      if (running === null || nowMs - request.lastHeardAtMs < LOST_AFTER_MS) continue;
+      if (running === null) continue;
+      request.silentSweeps += 1;
+      if (request.silentSweeps <= SILENT_SWEEPS_MAX) continue;
       const times = { grantedAtMs: request.grantedAtMs, nowMs };
       if (running.willCall) this.#deps.events.publish(presumedLostEvent(request.header, running, times));
       if (request.settled) {

@@ -159,6 +159,18 @@ describe('a provider that falls silent', () => {
     },
   );
 
+  it('is not one whose words wait in the socket of a process that was held up itself', async () => {
+    const { sent, result } = start({ idleMs: 50 });
+    const response = await beginStream();
+    await vi.waitFor(() => expect(sent).toHaveLength(1));
+    response.end(`${chunk('two')}${FINISH}data: [DONE]\n\n`);
+    // Written, and not yet read.
+    await new Promise<void>((resolve) => process.nextTick(resolve));
+    const untilMs = performance.now() + 150;
+    while (performance.now() < untilMs);
+    expect(await result).toMatchObject({ outcome: 'succeeded' });
+  });
+
   it('for less than the limit, again and again, is waited for', async () => {
     const { result } = start({ idleMs: 200 });
     const response = await beginStream();
