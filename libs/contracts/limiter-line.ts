@@ -111,6 +111,8 @@ export const keyTrouble = z.object({
   reason: z.enum(['quarantined', 'parked']),
   code: z.string(),
   sinceMs: z.number(),
+  /** Absent in what was written before it was told apart from `sinceMs`. */
+  fellAtMs: z.number().optional(),
   probeAtMs: z.number(),
   keptMs: z.number(),
 });

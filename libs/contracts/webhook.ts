@@ -25,3 +25,20 @@ export const webhookTarget = z.union([
   webhookUrl.transform((url) => ({ url, secret: undefined })),
 ]);
 export type WebhookTarget = z.infer<typeof webhookTarget>;
+
+/** What an address gets only where it asks for it; alerts of budgets and ends of jobs go to whom they name. */
+export const webhookEvent = z.enum(['provider_key.quarantined', 'provider_key.parked']);
+export type WebhookEvent = z.infer<typeof webhookEvent>;
+
+const webhookEvents = z
+  .array(webhookEvent)
+  .max(16)
+  .transform((events) => [...new Set(events)]);
+
+export const webhookEndpointBody = z.strictObject({
+  url: webhookUrl,
+  secret: webhookSecret.optional(),
+  events: webhookEvents.optional(),
+});
+
+export const webhookEndpointPatch = z.strictObject({ events: webhookEvents });

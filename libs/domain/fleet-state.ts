@@ -1,6 +1,6 @@
 import type { ProviderKeyId } from '#contracts/ids';
 import type { BucketNews } from '#contracts/limiter-line';
-import type { KeyHealth } from './key-health.ts';
+import type { KeyHealth, KeyTrouble } from './key-health.ts';
 
 /**
  * What all processes know of keys and buckets within moments. Reading asks nobody; a write that fails is told to
@@ -8,6 +8,8 @@ import type { KeyHealth } from './key-health.ts';
  */
 export type FleetState = {
   keyHealth: (id: ProviderKeyId) => KeyHealth;
+  /** All that are not healthy now. */
+  troubledKeys: () => { providerKeyId: ProviderKeyId; trouble: KeyTrouble }[];
   /**
    * Puts a state in the place of the one last read. Resolves to whether it was so, false where somebody was
    * faster or the store is away: of several who saw the same, one succeeds.

@@ -39,10 +39,15 @@ describe('the health of a key', () => {
       const claimed = claimProbe(health, probeAtMs);
       expect(mayProbeKey(claimed, probeAtMs)).toBe(false);
       const next = after(claimed, 'authentication', probeAtMs);
-      expect(next).toMatchObject({ keptMs });
+      expect(next).toMatchObject({ keptMs, fellAtMs: 10 });
       if (next === null) throw new Error('healthy');
       health = next;
     }
+  });
+
+  it('falls anew where a probe says something else of it', () => {
+    const parked = after(claimProbe(fallen(), 30_010), 'quota', 30_020);
+    expect(parked).toMatchObject({ reason: 'parked', fellAtMs: 30_030 });
   });
 
   it('comes back with a probe that says anything else than the key', () => {

@@ -18,8 +18,9 @@ export type KeyTrouble = {
   reason: 'quarantined' | 'parked';
   /** The catalogue's code that brought it there. */
   code: ErrorCode;
-  /** Unix milliseconds. */
+  /** Unix milliseconds: when this was seen last, and when the key fell into this state. */
   sinceMs: number;
+  fellAtMs: number;
   /** From when one caller may try it again. */
   probeAtMs: number;
   /** How long the next trouble in a row will keep it. */
@@ -75,5 +76,6 @@ export const keyHealthAfter = (
   if (code === null || reason === null) return null;
   const keptMs = health === null ? FIRST_KEPT_MS[reason] : Math.min(KEPT_MAX_MS, health.keptMs * 2);
   const resetMs = reason === 'parked' ? Math.min(RESET_MAX_MS, call.retryAfterMs ?? 0) : 0;
-  return { reason, code, sinceMs: nowMs, probeAtMs: nowMs + Math.max(keptMs, resetMs), keptMs };
+  const fellAtMs = health?.reason === reason ? health.fellAtMs : nowMs;
+  return { reason, code, sinceMs: nowMs, fellAtMs, probeAtMs: nowMs + Math.max(keptMs, resetMs), keptMs };
 };

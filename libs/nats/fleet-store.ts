@@ -52,7 +52,11 @@ export const openFleetStore = async (
   const readHealth = (entry: KvWatchEntry): KeyHealth => {
     if (entry.operation !== 'PUT') return null;
     const trouble = keyTrouble.parse(entry.json());
-    return { ...trouble, code: isErrorCode(trouble.code) ? trouble.code : 'authentication' };
+    return {
+      ...trouble,
+      fellAtMs: trouble.fellAtMs ?? trouble.sinceMs,
+      code: isErrorCode(trouble.code) ? trouble.code : 'authentication',
+    };
   };
 
   const take = (entry: KvWatchEntry): void => {
@@ -133,6 +137,8 @@ export const openFleetStore = async (
 
   return {
     keyHealth: (id) => keys.get(id)?.value ?? null,
+    troubledKeys: () =>
+      [...keys].flatMap(([id, { value }]) => (value === null ? [] : [{ providerKeyId: id, trouble: value }])),
     replaceKeyHealth: write,
     bucketNews: (bucket) => buckets.get(bucket) ?? null,
     tellBucketNews: (bucket, news) => {

@@ -1,7 +1,7 @@
 import { createHash, getRandomValues } from 'node:crypto';
 import { and, asc, eq, gt, sql } from 'drizzle-orm';
 import type { TenantId } from '#contracts/ids';
-import type { WebhookTarget } from '#contracts/webhook';
+import type { WebhookEvent, WebhookTarget } from '#contracts/webhook';
 import type { IdMint } from '#domain/mint-id';
 import type { Vault } from '#domain/ports';
 import { mintWebhookSecret } from '#domain/webhook-signature';
@@ -13,7 +13,7 @@ type Row = typeof webhookEndpoint.$inferSelect;
 /** What may be told of an address. */
 export type StoredWebhookEndpoint = Pick<
   Row,
-  'id' | 'url' | 'secretVersion' | 'previousUntil' | 'disabledAt' | 'disabledReason' | 'createdAt'
+  'id' | 'url' | 'events' | 'secretVersion' | 'previousUntil' | 'disabledAt' | 'disabledReason' | 'createdAt'
 >;
 /** `secret`: only where flo2 has just made it. */
 export type EnsuredWebhookEndpoint = StoredWebhookEndpoint & { secret: string | null };
@@ -25,6 +25,7 @@ const OVERLAP_HOURS = 24;
 const columns = {
   id: webhookEndpoint.id,
   url: webhookEndpoint.url,
+  events: webhookEndpoint.events,
   secretVersion: webhookEndpoint.secretVersion,
   previousUntil: webhookEndpoint.previousUntil,
   disabledAt: webhookEndpoint.disabledAt,
@@ -118,6 +119,20 @@ export const createWebhookEndpointStore = (database: Database, vault: Vault) => 
         .where(and(own(tenantId, id), eq(webhookEndpoint.secretVersion, row.secretVersion)))
         .returning(columns);
       return rotated === undefined ? null : { ...rotated, secret };
+    },
+
+    /** Sets what it is told beside what names it. Null when there is no such address. */
+    subscribe: async (
+      tenantId: TenantId,
+      id: string,
+      events: WebhookEvent[],
+    ): Promise<StoredWebhookEndpoint | null> => {
+      const [row] = await query
+        .update(webhookEndpoint)
+        .set({ events })
+        .where(own(tenantId, id))
+        .returning(columns);
+      return row ?? null;
     },
 
     enable: async (tenantId: TenantId, id: string): Promise<StoredWebhookEndpoint | null> => {

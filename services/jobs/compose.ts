@@ -12,6 +12,7 @@ import { cacheDirectory } from '#domain/directory-cache';
 import { createBatchStore } from '#postgres/batches';
 import { createFileStore } from '#postgres/files';
 import { createLeases } from '#postgres/lease';
+import { createKeyAlerts } from '#postgres/key-alerts';
 import { createNativeBacklog } from '#postgres/native-backlog';
 import { createNativeBatchStore } from '#postgres/native-batches';
 import { createPayloadSeal } from '#postgres/payload-seal';
@@ -110,6 +111,7 @@ export const composeJobs = async (
       signals,
       mint,
     },
+    keyAlerts: { fleet, keyAlerts: createKeyAlerts(database), logger },
     feeder: {
       ...common,
       backlog: createWorkBacklog(database),

@@ -11,6 +11,7 @@ import type { Service } from '#runtime/service';
 import { BatchCoordinator, type BatchCoordinatorDeps } from './batches.ts';
 import { Feeder, type FeederDeps } from './feeder.ts';
 import { NativeBatchCoordinator, type NativeBatchDeps } from './native-batches.ts';
+import { tellOfKeys, type KeyAlertDeps } from './key-alerts.ts';
 import { lead } from './leadership.ts';
 import { reconcile } from './reconciler.ts';
 import { recordResults } from './results-loop.ts';
@@ -21,6 +22,7 @@ export type JobsDeps = {
   feeder: FeederDeps;
   batches: BatchCoordinatorDeps;
   native: NativeBatchDeps;
+  keyAlerts: KeyAlertDeps;
   results: WorkResults;
   source: WorkResultSource;
   recovery: WorkRecovery;
@@ -75,7 +77,7 @@ const feed = async (
 
 /**
  * What work needs beside the workers. Every process of the role records results; one of them leads: it feeds
- * the queue and mends what was lost.
+ * the queue, mends what was lost, and tells tenants of keys that are not used.
  */
 export const createJobs = (deps: JobsDeps): Service => {
   const reachable = new Map<string, boolean>();
@@ -109,6 +111,7 @@ export const createJobs = (deps: JobsDeps): Service => {
               reconcile(deps, leading),
               batches.run(leading),
               native.run(leading),
+              tellOfKeys(deps.keyAlerts, leading),
             ]);
             reachable.delete('feeder');
           },

@@ -6,6 +6,7 @@ import { BucketOwner } from './bucket-owner.ts';
 
 const fleet: FleetState = {
   keyHealth: () => null,
+  troubledKeys: () => [],
   replaceKeyHealth: async () => true,
   bucketNews: () => null,
   tellBucketNews: () => undefined,

@@ -1,8 +1,8 @@
 import { createHmac } from 'node:crypto';
-import { createServer, type IncomingHttpHeaders } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { startStack, type Stack } from '#test/support/stack';
+import { startWebhookReceiver } from '#test/support/webhook-receiver';
 import type { TestTenant } from '#test/support/flo2';
 
 const jobSchema = z.looseObject({
@@ -162,28 +162,17 @@ describe('a job', () => {
 });
 
 it('tells its webhook of the end, signed, and nothing of the answer', async () => {
-  const told: { headers: IncomingHttpHeaders; body: string }[] = [];
-  const receiver = createServer((request, response) => {
-    let body = '';
-    request.setEncoding('utf8').on('data', (text: string) => (body += text));
-    request.on('end', () => {
-      told.push({ headers: request.headers, body });
-      response.writeHead(204).end();
-    });
-  });
-  await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
-  const address = receiver.address();
+  const receiver = await startWebhookReceiver();
   const secret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
-  const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}/hook`;
   const { id } = await submit({
     ...chat('echo: private'),
     metadata: { order: '7' },
-    webhook: { url, secret },
+    webhook: { url: `${receiver.url}/hook`, secret },
   });
   const [first] = await vi.waitFor(
     () => {
-      expect(told).toHaveLength(1);
-      return told;
+      expect(receiver.received).toHaveLength(1);
+      return receiver.received;
     },
     { timeout: 20_000 },
   );
@@ -196,7 +185,6 @@ it('tells its webhook of the end, signed, and nothing of the answer', async () =
   const signed = `${String(headers?.['webhook-id'])}.${String(headers?.['webhook-timestamp'])}.${body}`;
   const signature = createHmac('sha256', Buffer.alloc(32, 7)).update(signed).digest('base64');
   expect(headers?.['webhook-signature']).toBe(`v1,${signature}`);
-  receiver.closeAllConnections();
   receiver.close();
 });
 

@@ -1,6 +1,4 @@
 /** Every role as a process of its own, configured by environment alone, as in production. */
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import {
@@ -12,6 +10,7 @@ import {
 } from '#test/support/flo2';
 import { createDatabase, startNats, type TestDatabase, type TestNats } from '#test/support/services';
 import { startSimulator, type Simulator } from '#test/simulators/simulator';
+import { startWebhookReceiver, type WebhookReceiver } from '#test/support/webhook-receiver';
 
 // Whole programs start here, several in a row.
 vi.setConfig({ testTimeout: 120_000 });
@@ -19,22 +18,12 @@ vi.setConfig({ testTimeout: 120_000 });
 let database: TestDatabase;
 let nats: TestNats;
 let simulator: Simulator;
-let receiver: Server;
-/** The types of the webhooks that came. */
-const told: unknown[] = [];
+let receiver: WebhookReceiver;
 const running: StartedProcess[] = [];
 
 beforeAll(async () => {
   [database, nats, simulator] = await Promise.all([createDatabase(), startNats(), startSimulator()]);
-  receiver = createServer((request, response) => {
-    let body = '';
-    request.on('data', (piece: Buffer) => (body += piece.toString()));
-    request.on('end', () => {
-      told.push(z.object({ type: z.string() }).parse(JSON.parse(body)).type);
-      response.writeHead(204).end();
-    });
-  });
-  await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
+  receiver = await startWebhookReceiver();
 });
 
 afterAll(async () => {
@@ -89,7 +78,7 @@ it('serves, meters and tells of a request across processes, and each ends in goo
       limit: '0.000001',
       mode: 'warn',
       alerts: [1],
-      webhook: `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/`,
+      webhook: receiver.url,
     }),
   });
   expect(budget.status).toBe(201);
@@ -117,7 +106,8 @@ it('serves, meters and tells of a request across processes, and each ends in goo
     expect(usage.parse(await answered.json()).data).toEqual([{ requests: 1 }]);
   }, 20_000);
 
-  await vi.waitFor(() => expect(told).toEqual(['budget.alert']), 20_000);
+  await vi.waitFor(() => expect(receiver.received).toHaveLength(1), 20_000);
+  expect(JSON.parse(receiver.received[0]?.body ?? '')).toMatchObject({ type: 'budget.alert' });
 
   for (const role of running) role.kill('SIGTERM');
   for (const role of running) expect(await role.exited, role.output()).toEqual({ code: 0, signal: null });

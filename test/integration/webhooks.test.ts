@@ -1,24 +1,25 @@
 import { createHmac } from 'node:crypto';
-import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createUpstreamClient } from '#http/upstream-client';
+import { createKeyAlerts } from '#postgres/key-alerts';
 import { createLedger } from '#postgres/ledger';
 import { inTransaction } from '#postgres/transaction';
 import { createWebhookDeliveries } from '#postgres/webhook-deliveries';
 import { enqueueWebhooks } from '#postgres/webhook-outbox';
+import { providerKeyId as providerKeyIdSchema } from '#contracts/ids';
+import type { KeyTrouble } from '#domain/key-health';
 import type { Service } from '#runtime/service';
 import { createWebhookSender } from '#runtime/webhook-sender';
 import { attemptEventOf } from '#test/support/attempt-events';
 import { openControlPlane, type Json, type TestControlPlane } from '#test/support/control-plane';
-
-type Received = { headers: IncomingHttpHeaders; body: string; path: string };
+import {
+  startWebhookReceiver,
+  type ReceivedWebhook,
+  type WebhookReceiver,
+} from '#test/support/webhook-receiver';
 
 let control: TestControlPlane;
-let receiver: Server;
-let receiverUrl: string;
-let received: Received[] = [];
-let answers: { status: number; headers?: Record<string, string> }[] = [];
+let receiver: WebhookReceiver;
 let sender: Service | null = null;
 let tenant: string;
 
@@ -26,22 +27,11 @@ const http = createUpstreamClient({ allowPrivate: true });
 
 beforeAll(async () => {
   control = await openControlPlane();
-  receiver = createServer((request, response) => {
-    const parts: Buffer[] = [];
-    request.on('data', (part: Buffer) => parts.push(part));
-    request.on('end', () => {
-      const body = Buffer.concat(parts).toString('utf8');
-      received.push({ headers: request.headers, body, path: request.url ?? '' });
-      const answer = answers.shift() ?? { status: 204 };
-      response.writeHead(answer.status, answer.headers).end();
-    });
-  });
-  await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
-  receiverUrl = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`;
+  receiver = await startWebhookReceiver();
 });
 beforeEach(async () => {
-  received = [];
-  answers = [];
+  receiver.received.length = 0;
+  receiver.answers.length = 0;
   tenant = String((await control.call('POST', '/tenants', { name: 'hooked' })).json['id']);
 });
 afterEach(async () => {
@@ -67,7 +57,7 @@ const startSender = async (): Promise<void> => {
 
 const createEndpoint = async (path: string): Promise<{ id: string; secret: string }> => {
   const { json } = await control.call('POST', `/tenants/${tenant}/webhook-endpoints`, {
-    url: `${receiverUrl}${path}`,
+    url: `${receiver.url}${path}`,
   });
   return { id: String(json['id']), secret: String(json['secret']) };
 };
@@ -80,7 +70,7 @@ const enqueue = async (endpointId: string, type = 'test.event'): Promise<string>
   return id;
 };
 
-const signedWith = ({ headers, body }: Received, secret: string): string => {
+const signedWith = ({ headers, body }: ReceivedWebhook, secret: string): string => {
   const key = Buffer.from(secret.slice('whsec_'.length), 'base64');
   const content = `${headers['webhook-id'] as string}.${headers['webhook-timestamp'] as string}.${body}`;
   return `v1,${createHmac('sha256', key).update(content).digest('base64')}`;
@@ -95,8 +85,8 @@ const reaches = (id: string, status: string) =>
     interval: 20,
   });
 
-const first = (): Received => {
-  const [message] = received;
+const first = (): ReceivedWebhook => {
+  const [message] = receiver.received;
   if (message === undefined) throw new Error('nothing was received');
   return message;
 };
@@ -107,7 +97,7 @@ describe('webhooks', () => {
       period: 'total',
       limit: '0.0003',
       alerts: [50, 100, 200],
-      webhook: { url: `${receiverUrl}/budgets` },
+      webhook: { url: `${receiver.url}/budgets` },
     });
     expect(budget.status).toBe(201);
     const secret = String(budget.json['webhook_secret']);
@@ -136,13 +126,13 @@ describe('webhooks', () => {
     };
     await startSender();
     await record(1n);
-    await vi.waitFor(() => expect(received).toHaveLength(1), { timeout: 10_000 });
+    await vi.waitFor(() => expect(receiver.received).toHaveLength(1), { timeout: 10_000 });
     await record(2n);
-    await vi.waitFor(() => expect(received).toHaveLength(2), { timeout: 10_000 });
-    for (const message of received) {
+    await vi.waitFor(() => expect(receiver.received).toHaveLength(2), { timeout: 10_000 });
+    for (const message of receiver.received) {
       expect(message.headers['webhook-signature']).toBe(signedWith(message, secret));
     }
-    const told = received.map(({ body }) => JSON.parse(body) as { type: string; data: Json });
+    const told = receiver.received.map(({ body }) => JSON.parse(body) as { type: string; data: Json });
     expect(told.map(({ type }) => type)).toEqual(['budget.alert', 'budget.alert']);
     expect(told.map(({ data }) => [data['threshold_percent'], data['used'], data['limit']])).toEqual([
       [50, '0.00021', '0.0003'],
@@ -155,7 +145,7 @@ describe('webhooks', () => {
 
   it('are tried again with the same id until they are taken, and every try is shown', async () => {
     const endpoint = await createEndpoint('/flaky');
-    answers = [{ status: 500 }, { status: 302, headers: { location: 'http://169.254.169.254/' } }];
+    receiver.answers.push({ status: 500 }, { status: 302, headers: { location: 'http://169.254.169.254/' } });
     const id = await enqueue(endpoint.id);
     await startSender();
     for (const tries of [1, 2]) {
@@ -170,11 +160,11 @@ describe('webhooks', () => {
     }
     await reaches(id, 'delivered');
     expect((await delivery(id))['tries']).toMatchObject([{ status: 500 }, { status: 302 }, { status: 204 }]);
-    expect(new Set(received.map(({ headers }) => headers['webhook-id']))).toEqual(new Set([id]));
+    expect(new Set(receiver.received.map(({ headers }) => headers['webhook-id']))).toEqual(new Set([id]));
 
     const again = await control.call('POST', `/tenants/${tenant}/webhook-deliveries/${id}/resend`);
     expect(again.status).toBe(202);
-    await vi.waitFor(() => expect(received).toHaveLength(4), { timeout: 10_000 });
+    await vi.waitFor(() => expect(receiver.received).toHaveLength(4), { timeout: 10_000 });
     await reaches(id, 'delivered');
   });
 
@@ -193,7 +183,7 @@ describe('webhooks', () => {
 
   it('end at an address that is gone until it is enabled again', async () => {
     const endpoint = await createEndpoint('/gone');
-    answers = [{ status: 410 }];
+    receiver.answers.push({ status: 410 });
     const id = await enqueue(endpoint.id);
     const waiting = await enqueue(endpoint.id);
     await startSender();
@@ -202,10 +192,72 @@ describe('webhooks', () => {
     const path = `/tenants/${tenant}/webhook-endpoints/${endpoint.id}`;
     expect((await control.call('GET', path)).json['disabled_reason']).toContain('410');
     await reaches(await enqueue(endpoint.id), 'discarded');
-    expect(received).toHaveLength(1);
+    expect(receiver.received).toHaveLength(1);
 
     await control.call('POST', `${path}/enable`);
     await reaches(await enqueue(endpoint.id), 'delivered');
+  });
+
+  it('tell of a key that fell once, whoever writes it how often, and only where such events are asked for', async () => {
+    const path = `/tenants/${tenant}/webhook-endpoints`;
+    const events = ['provider_key.quarantined'];
+    const asking = await control.call('POST', path, { url: `${receiver.url}/keys`, events });
+    expect(asking.json).toMatchObject({ events });
+    const silent = await createEndpoint('/silent');
+    const refused = await control.call('POST', path, { url: `${receiver.url}/keys`, events: ['job.ended'] });
+    expect(refused).toMatchObject({ status: 400, json: { error: { param: 'events.0' } } });
+    const other = String((await control.call('POST', '/tenants', { name: 'other' })).json['id']);
+    await control.call('POST', `/tenants/${other}/webhook-endpoints`, {
+      url: `${receiver.url}/other`,
+      events,
+    });
+    const key = await control.call('POST', `/tenants/${tenant}/provider-keys`, {
+      provider: 'openai',
+      name: 'main',
+      secret: 'sk-rejected-by-its-provider',
+    });
+    const providerKeyId = providerKeyIdSchema.parse(key.json['id']);
+    const fell = (reason: KeyTrouble['reason'], fellAtMs: number, sinceMs = fellAtMs) => ({
+      providerKeyId,
+      trouble: {
+        reason,
+        code: 'authentication' as const,
+        fellAtMs,
+        sinceMs,
+        probeAtMs: sinceMs + 30_000,
+        keptMs: 30_000,
+      },
+    });
+    const { tell } = createKeyAlerts(control.database);
+    const parked = fell('parked', 2_000);
+    await Promise.all([tell([fell('quarantined', 1_000), parked]), tell([fell('quarantined', 1_000)])]);
+    await tell([parked, fell('quarantined', 1_000, 31_000)]);
+    const written = async (): Promise<unknown[]> => {
+      const listed = await control.call('GET', `/tenants/${tenant}/webhook-deliveries`);
+      return (listed.json['data'] as Json[]).map((each) => [each['type'], each['webhook_endpoint']]);
+    };
+    const toAsking = ['provider_key.quarantined', asking.json['id']];
+    expect(await written()).toEqual([toAsking]);
+
+    // Once more where it fell again, and to whoever asks for it by then.
+    await control.call('PATCH', `${path}/${silent.id}`, { events });
+    await tell([fell('quarantined', 90_000)]);
+    expect(await written()).toHaveLength(3);
+    expect(await written()).toContainEqual(['provider_key.quarantined', silent.id]);
+    await startSender();
+    await vi.waitFor(() => expect(receiver.received).toHaveLength(3), { timeout: 10_000 });
+    const said = receiver.received.map((each) => [each.path, JSON.parse(each.body) as Json] as const);
+    expect(said.map(([at]) => at).toSorted()).toEqual(['/keys', '/keys', '/silent']);
+    expect(said[0]?.[1]).toMatchObject({
+      type: 'provider_key.quarantined',
+      data: {
+        id: providerKeyId,
+        provider: 'openai',
+        name: 'main',
+        status: 'quarantined',
+        status_detail: { code: 'authentication', since: '1970-01-01T00:00:01.000Z' },
+      },
+    });
   });
 
   it('go only where flo2 may call, and are no other tenant’s to see', async () => {

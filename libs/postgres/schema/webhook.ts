@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { index, integer, jsonb, pgTable, text, timestamp, uniqueIndex } from 'drizzle-orm/pg-core';
+import type { WebhookEvent } from '#contracts/webhook';
 import { bytea, tenant } from './tenancy.ts';
 
 const instant = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' });
@@ -31,6 +32,12 @@ export const webhookEndpoint = pgTable(
     /** The secret before the last rotation, used beside the new one until then. */
     previousSealed: bytea('previous_sealed'),
     previousUntil: instant('previous_until'),
+    /** What is sent here beside what names the address (`webhookEvent`). */
+    events: text('events')
+      .array()
+      .$type<WebhookEvent[]>()
+      .notNull()
+      .default(sql`'{}'`),
     disabledAt: instant('disabled_at'),
     disabledReason: text('disabled_reason'),
     createdAt: instant('created_at').notNull().defaultNow(),
@@ -51,6 +58,8 @@ export const webhookDelivery = pgTable(
       .notNull()
       .references(() => webhookEndpoint.id),
     type: text('type').notNull(),
+    /** What it tells of, where that is told to an address once however often it is written. */
+    occurrence: text('occurrence'),
     /** The body, byte for byte. */
     payload: text('payload').notNull(),
     /** `pending`, `delivered`, `failed` after all tries, `discarded` where the address was disabled. */
@@ -67,6 +76,9 @@ export const webhookDelivery = pgTable(
   },
   (table) => [
     index('webhook_delivery_by_tenant').on(table.tenantId, table.id),
+    uniqueIndex('webhook_delivery_occurrence')
+      .on(table.endpointId, table.occurrence)
+      .where(sql`occurrence is not null`),
     index('webhook_delivery_due')
       .on(table.endpointId, table.nextTryAt)
       .where(sql`status = 'pending'`),

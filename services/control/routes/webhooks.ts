@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { webhookTarget } from '#contracts/webhook';
+import { webhookEndpointBody, webhookEndpointPatch } from '#contracts/webhook';
 import { FloError } from '#domain/errors';
 import type { StoredWebhookDelivery, WebhookDeliveries } from '#postgres/webhook-deliveries';
 import type {
@@ -22,6 +22,7 @@ export type WebhookRouteDependencies = {
 const encodeEndpoint = (endpoint: StoredWebhookEndpoint) => ({
   id: endpoint.id,
   url: endpoint.url,
+  events: endpoint.events,
   secret_version: endpoint.secretVersion,
   /** Until then the secret before the last rotation signs too. */
   previous_secret_until: endpoint.previousUntil?.toISOString() ?? null,
@@ -62,8 +63,17 @@ export const registerWebhookRoutes = (app: FastifyInstance, deps: WebhookRouteDe
 
   app.post(endpointPath, async (request, reply) => {
     const tenantId = await requireTenant(authorize, request);
-    const endpoint = await ensureWebhook(tenantId, readBody(webhookTarget, request));
-    return reply.code(201).send(encodeWithSecret(endpoint));
+    const { events, ...target } = readBody(webhookEndpointBody, request);
+    const endpoint = await ensureWebhook(tenantId, target);
+    const subscribed = events === undefined ? null : await endpoints.subscribe(tenantId, endpoint.id, events);
+    return reply.code(201).send(encodeWithSecret({ ...endpoint, ...subscribed }));
+  });
+
+  app.patch(`${endpointPath}/:id`, async (request) => {
+    const tenantId = await requireTenant(authorize, request);
+    const { events } = readBody(webhookEndpointPatch, request);
+    const changed = await endpoints.subscribe(tenantId, idOf(request), events);
+    return encodeEndpoint(orMissing(changed, 'webhook endpoint'));
   });
 
   app.get(endpointPath, async (request) => {

@@ -1,9 +1,8 @@
 /** F1 for work that no connection waits for: jobs over the same points, and over those of their own. */
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { FaultPoint } from '#runtime/fault-point';
+import { startWebhookReceiver } from '#test/support/webhook-receiver';
 import { mintCanary, type Ending, type RequestRecord, type TaggedTenant } from '../history.ts';
 import type { Role } from '../rig.ts';
 import { pick, tagOf, type Scenario, type ScenarioContext, type SeedRun } from '../scenario.ts';
@@ -68,23 +67,10 @@ const callJobs = async (
   }
 };
 
-/** Takes webhooks and counts them by their id. */
-const startReceiver = async () => {
-  const seen = new Map<string, number>();
-  const server = createServer((request, response) => {
-    request.resume();
-    const id = String(request.headers['webhook-id']);
-    seen.set(id, (seen.get(id) ?? 0) + 1);
-    response.writeHead(204).end();
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  return { url: `http://127.0.0.1:${port}/`, seen, close: () => server.close() };
-};
-
 const run = async (kill: JobPoint, { rig, seed, random }: ScenarioContext): Promise<SeedRun> => {
   const tenant = await rig.createTenant(tagOf(`job${kill.point}`, seed));
-  const receiver = await startReceiver();
+  const receiver = await startWebhookReceiver();
+  const told = () => new Set(receiver.received.map(({ headers }) => headers['webhook-id'])).size;
   const victim = await rig.spawn(kill.role, {
     FLO2_FAULT_TESTS: 'true',
     FLO2_FAULT_POINT: `${kill.point}:${pick(random, 1, 3)}`,
@@ -157,10 +143,9 @@ const run = async (kill: JobPoint, { rig, seed, random }: ScenarioContext): Prom
   await victim.exited;
   const ended = requests.filter(({ endings }) => endings > 0).length;
   const giveUpAtMs = (fault.atMs ?? Date.now()) + WEBHOOK_MS;
-  while (receiver.seen.size < ended && Date.now() < giveUpAtMs) await sleep(100);
+  while (told() < ended && Date.now() < giveUpAtMs) await sleep(100);
   // A job whose acceptance broke off with its ingress may have been taken on all the same.
-  if (receiver.seen.size < ended)
-    violations.push(`${receiver.seen.size} webhooks of ${ended} jobs that ended`);
+  if (told() < ended) violations.push(`${told()} webhooks of ${ended} jobs that ended`);
   receiver.close();
   return {
     tenants: [tenant],
@@ -169,7 +154,7 @@ const run = async (kill: JobPoint, { rig, seed, random }: ScenarioContext): Prom
     allowed: ['unknown'],
     mayRepeat: true,
     violations,
-    figures: { 'webhooks sent again': [...receiver.seen.values()].filter((count) => count > 1).length },
+    figures: { 'webhooks sent again': receiver.received.length - told() },
   };
 };
 
