@@ -1,6 +1,6 @@
 import { StreamPieces, type StreamPiece } from '#runtime/stream-pieces';
 
-/** How long later deltas may wait for company: well under what a reader notices. */
+/** The least time between two frames, well under what a reader notices. */
 const COALESCE_MS = 10;
 /** Enough to be sent without waiting. */
 const COALESCE_BYTES = 16 * 1024;
@@ -8,8 +8,8 @@ const COALESCE_BYTES = 16 * 1024;
 const WINDOW_BYTES = 64 * 1024;
 
 /**
- * Sends a stream's bytes in few frames: the first at once, later ones together for up to 10 ms, and never
- * more than the window ahead of the client.
+ * Sends a stream's bytes in few frames: what comes 10 ms or more after the last frame at once, what comes sooner
+ * together at the end of that time, and never more than the window ahead of the client.
  */
 export class CoalescingWriter {
   readonly #send: (bytes: Uint8Array) => void;
@@ -17,6 +17,8 @@ export class CoalescingWriter {
   #sentBytes = 0;
   #takenBytes = 0;
   #timer: NodeJS.Timeout | null = null;
+  /** On the clock of `performance`. */
+  #sentAtMs = 0;
   #resume: (() => void) | null = null;
   #abandoned = false;
 
@@ -29,10 +31,14 @@ export class CoalescingWriter {
     if (piece.length === 0 || this.#abandoned) return;
     this.#held.add(piece);
     if (this.#sentBytes === 0 || this.#held.length >= COALESCE_BYTES) this.flush();
-    else this.#timer ??= setTimeout(() => this.flush(), COALESCE_MS);
+    else this.#timer ??= setTimeout(() => this.flush(), this.#nextFrameInMs());
     if (this.#sentBytes - this.#takenBytes < WINDOW_BYTES) return;
     this.flush();
     await this.#room(signal);
+  }
+
+  #nextFrameInMs(): number {
+    return Math.max(0, this.#sentAtMs + COALESCE_MS - performance.now());
   }
 
   flush(): void {
@@ -41,6 +47,7 @@ export class CoalescingWriter {
     if (this.#held.length === 0) return;
     const bytes = this.#held.take();
     this.#sentBytes += bytes.length;
+    this.#sentAtMs = performance.now();
     this.#send(bytes);
   }
 
