@@ -4,6 +4,9 @@ import { EVENT_STREAM, METERING_CONSUMER } from '#contracts/subjects';
 import type { AttemptEventSource } from '#domain/ports';
 import { PullingSource } from './pulling-source.ts';
 
+/** How far the ledger may be behind so that many events share a transaction. */
+const LINGER_MAX_MS = 200;
+
 /** The durable consumer that metering reads; `provisionStreams` made it. */
 export const openAttemptEventSource = async (connection: NatsConnection): Promise<AttemptEventSource> => {
   const consumer = await jetstream(connection).consumers.get(EVENT_STREAM.name, METERING_CONSUMER);
@@ -13,7 +16,7 @@ export const openAttemptEventSource = async (connection: NatsConnection): Promis
     const { config, created } = await manager.streams.info(EVENT_STREAM.name);
     return `${config.name}@${created}`;
   };
-  const source = new PullingSource(connection, consumer, nameStream);
+  const source = new PullingSource(connection, consumer, nameStream, LINGER_MAX_MS);
   return {
     fetch: async (options) => {
       const { tag: stream, messages } = await source.fetch(options);
