@@ -44,6 +44,10 @@ export const packDispatches = (
 
 /** The dispatches of a message, in the order in which they were packed. Throws what zod throws. */
 export const unpackDispatches = (header: unknown): DispatchHeader[] => {
+  // Most travel alone.
+  if (!(typeof header === 'object' && header !== null && 'others' in header)) {
+    return [dispatchHeader.parse(header)];
+  }
   const { others, ...first } = travellingHeader.parse(header);
   return [
     dispatchHeader.parse(first),

@@ -157,11 +157,14 @@ export const createIngress = (deps: IngressDeps): Ingress => {
       };
       open.open(header, writer, { onSettled: release, onClosed });
       const left = new AbortController();
+      let isQueued = false;
       client?.once('close', () => {
         open.leave(requestId);
-        left.abort(abandoned);
+        // Nothing listens later, and every connection closes in the end.
+        if (!isQueued) left.abort(abandoned);
       });
       await enqueue({ header, body: incoming.body }, { routing, tokens, signal: left.signal });
+      isQueued = true;
     } catch (error) {
       writer.fail(asFloError(error, requestId), 0, null);
     }
