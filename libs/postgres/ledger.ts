@@ -33,7 +33,9 @@ const beginRecording = async (
 ): Promise<RecordingInstant> => {
   const presumes = rows.some(({ event }) => event.revision === 0);
   const lock = presumes ? 'pg_advisory_xact_lock' : 'pg_advisory_xact_lock_shared';
-  await client.query(`select ${lock}($1)`, [RECORDING_LOCK]);
+  // What is known is looked up by an index, always: in a young month the planner takes reading all of it for cheaper
+  // than thousands of look-ups, which it is only while the month is empty.
+  await client.query(`select ${lock}($1), set_config('enable_seqscan', 'off', true)`, [RECORDING_LOCK]);
   return takeRecordingInstant(client);
 };
 

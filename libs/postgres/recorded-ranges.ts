@@ -19,24 +19,36 @@ const rangesOf = (messages: readonly HandledMessage[]): Range[] => {
   return ranges;
 };
 
-/** Notes that these messages have been handled, in the transaction that handles them. */
+/** `runs`: null where there is no gap between its first and its last. */
+type Span = Range & { runs: Range[] | null };
+
+const spansOf = (ranges: readonly Range[]): Span[] =>
+  [...Map.groupBy(ranges, ({ stream }) => stream)].flatMap(([stream, runs]) => {
+    const first = runs[0]?.first;
+    const last = runs.at(-1)?.last;
+    if (first === undefined || last === undefined) return [];
+    return [{ stream, first, last, runs: runs.length === 1 ? null : runs }];
+  });
+
+/** Notes that these messages have been handled, in the transaction that handles them: one row for each stream. */
 export const noteHandled = async (
   client: PoolClient,
   messages: readonly HandledMessage[],
   recordedAt: string,
 ): Promise<void> => {
-  const ranges = rangesOf(messages);
-  if (ranges.length === 0) return;
-  await client.query({
-    name: 'note_handled',
-    text: `insert into recorded_range (stream, first_sequence, last_sequence, recorded_at)
-      select stream, first, last, $4::timestamptz
-      from unnest($1::text[], $2::bigint[], $3::bigint[]) as handled (stream, first, last)`,
-    values: [
-      ranges.map((range) => range.stream),
-      ranges.map((range) => String(range.first)),
-      ranges.map((range) => String(range.last)),
-      recordedAt,
-    ],
-  });
+  for (const { stream, first, last, runs } of spansOf(rangesOf(messages))) {
+    await client.query({
+      name: 'note_handled',
+      text: `insert into recorded_range (stream, first_sequence, last_sequence, run_firsts, run_lasts, recorded_at)
+        values ($1, $2, $3, $4::bigint[], $5::bigint[], $6::timestamptz)`,
+      values: [
+        stream,
+        String(first),
+        String(last),
+        runs === null ? null : `{${runs.map((run) => run.first).join(',')}}`,
+        runs === null ? null : `{${runs.map((run) => run.last).join(',')}}`,
+        recordedAt,
+      ],
+    });
+  }
 };

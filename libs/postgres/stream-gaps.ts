@@ -11,6 +11,13 @@ const GRACE = `interval '60 seconds'`;
 const MERGED_AGE = `interval '2 minutes'`;
 const LISTED_MAX = 1_000;
 
+/** The runs without a gap that rows of `recorded_range` stand for; see its schema. */
+const runsOf = (rows: string): string =>
+  `(select id, stream, recorded_at, run.first_sequence, run.last_sequence
+    from ${rows} as range cross join lateral unnest(
+      coalesce(range.run_firsts, array[range.first_sequence]), coalesce(range.run_lasts, array[range.last_sequence])
+    ) as run (first_sequence, last_sequence)) as runs`;
+
 /** The gaps that have stood for a minute, a bounded number of them. */
 export const listStreamGaps = async (database: Database): Promise<StreamGap[]> => {
   const found = await database.pool.query<{ stream: string; first: string; last: string; noticedAt: Date }>(
@@ -20,7 +27,7 @@ export const listStreamGaps = async (database: Database): Promise<StreamGap[]> =
               coalesce(max(last_sequence) over (
                 partition by stream order by first_sequence, id
                 rows between unbounded preceding and 1 preceding), 0) as previous
-       from recorded_range
+       from ${runsOf('recorded_range')}
      ) as ranges
      where first_sequence > previous + 1 and recorded_at < now() - ${GRACE}
      order by stream, first limit ${LISTED_MAX}`,
@@ -39,7 +46,7 @@ export const mergeRecordedRanges = async (database: Database): Promise<void> => 
        select *, first_sequence > 1 + coalesce(max(last_sequence) over (
                    partition by stream order by first_sequence, id
                    rows between unbounded preceding and 1 preceding), -1) as begins
-       from old
+       from ${runsOf('old')}
      ),
      numbered as (
        select *, count(*) filter (where begins) over (partition by stream order by first_sequence, id) as island

@@ -24,7 +24,8 @@ const whole = (name: string) => bigint(name, { mode: 'bigint' });
 
 /**
  * Which messages of which stream have been handled; rows that touch are merged now and then. A stream that
- * was made anew has another name here, since it counts from 1 again.
+ * was made anew has another name here, since it counts from 1 again. Replicas of metering get messages in
+ * turn, so a batch may have a gap after each of them: it is one row all the same, with its runs in arrays.
  */
 export const recordedRange = pgTable(
   'recorded_range',
@@ -35,12 +36,20 @@ export const recordedRange = pgTable(
     firstSequence: whole('first_sequence').notNull(),
     /** Inclusive. */
     lastSequence: whole('last_sequence').notNull(),
+    /** Of each run without a gap, ascending; null where all from the first to the last were handled. */
+    runFirsts: whole('run_firsts').array(),
+    /** Inclusive. */
+    runLasts: whole('run_lasts').array(),
     recordedAt: instant('recorded_at').notNull(),
   },
   (table) => [
     index('recorded_range_by_sequence').on(table.stream, table.firstSequence),
     index('recorded_range_by_recording').on(table.recordedAt),
     check('recorded_range_order', sql`${table.firstSequence} <= ${table.lastSequence}`),
+    check(
+      'recorded_range_runs',
+      sql`cardinality(${table.runFirsts}) is not distinct from cardinality(${table.runLasts})`,
+    ),
   ],
 );
 
