@@ -57,6 +57,8 @@ export const dispatchHeader = z.object({
   reservation: reservation.nullable().optional(),
   /** The number of the first attempt this message may make; earlier numbers belong to earlier steps. */
   firstAttempt: z.int().positive(),
+  /** How many of a work item's attempts at earlier steps of this round called nobody; absent for none. */
+  uncalled: z.int().positive().optional(),
   /** The ingress that holds the client's connection and grants the attempts; null in the other lanes. */
   ingressId: z.string().nullable(),
   /**

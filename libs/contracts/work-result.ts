@@ -15,6 +15,8 @@ export const workResultHeader = z.object({
   tenantId,
   /** The item's attempts so far. */
   attempts: z.int().positive(),
+  /** How many of this round's attempts called nobody, and leave no event; absent for none. */
+  uncalled: z.int().positive().optional(),
   provider: providerId,
   model: z.string(),
   upstreamRequestId: z.string().nullable(),

@@ -38,6 +38,7 @@ export const createNativeBacklog = ({ pool }: Database) => ({
       api_key_id: string;
       surface: string;
       attempts: number;
+      uncalled: number;
       rounds: number;
       estimated_input_tokens: number;
       estimated_output_tokens: number;
@@ -70,6 +71,7 @@ export const createNativeBacklog = ({ pool }: Database) => ({
         surface: surfaceId.parse(row.surface),
         requestedModel: lot.requestedModel,
         attempts: row.attempts,
+        uncalled: row.uncalled,
         rounds: row.rounds,
         estimatedInputTokens: row.estimated_input_tokens,
         estimatedOutputTokens: row.estimated_output_tokens,

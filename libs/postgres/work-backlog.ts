@@ -7,7 +7,7 @@ import type { Database } from './database.ts';
 /** An item that waits to be given to the queue, as far as its turn depends on it. */
 export type WaitingItem = { id: WorkItemId; rounds: number; estimatedTokens: number };
 
-export type Standing = { state: WorkState; attempts: number; rounds: number };
+export type Standing = { state: WorkState; attempts: number; uncalled: number; rounds: number };
 
 /** All that its dispatch says of it. */
 export type AdmittedItem = {
@@ -18,6 +18,8 @@ export type AdmittedItem = {
   surface: SurfaceId;
   requestedModel: string;
   attempts: number;
+  /** How many of them called nobody. */
+  uncalled: number;
   rounds: number;
   estimatedInputTokens: number;
   estimatedOutputTokens: number;
@@ -88,6 +90,7 @@ export const createWorkBacklog = ({ pool }: Database) => ({
       surface: string;
       requested_model: string;
       attempts: number;
+      uncalled: number;
       rounds: number;
       estimated_input_tokens: number;
       estimated_output_tokens: number;
@@ -97,7 +100,7 @@ export const createWorkBacklog = ({ pool }: Database) => ({
     }>(
       // By the ids alone, as in `work-claims.ts`.
       `select item.id, item.tenant_id, item.api_key_id, item.lane, item.surface, item.requested_model,
-          item.attempts, item.rounds, item.estimated_input_tokens, item.estimated_output_tokens,
+          item.attempts, item.uncalled, item.rounds, item.estimated_input_tokens, item.estimated_output_tokens,
           item.created_at, item.deadline_at, request.options
         from work_item as item join work_request as request on request.work_item_id = item.id
         where item.id = any($1::text[]) and item.ended_at is null and item.worker_id is null
@@ -112,6 +115,7 @@ export const createWorkBacklog = ({ pool }: Database) => ({
       surface: surfaceId.parse(row.surface),
       requestedModel: row.requested_model,
       attempts: row.attempts,
+      uncalled: row.uncalled,
       rounds: row.rounds,
       estimatedInputTokens: row.estimated_input_tokens,
       estimatedOutputTokens: row.estimated_output_tokens,
@@ -124,7 +128,7 @@ export const createWorkBacklog = ({ pool }: Database) => ({
   /** Where these stand. */
   standing: async (ids: readonly WorkItemId[]): Promise<Map<WorkItemId, Standing>> => {
     const { rows } = await pool.query<Standing & { id: string }>(
-      'select id, state, attempts, rounds from work_item where id = any($1::text[])',
+      'select id, state, attempts, uncalled, rounds from work_item where id = any($1::text[])',
       [ids],
     );
     return new Map(rows.map(({ id, ...standing }) => [id as WorkItemId, standing]));

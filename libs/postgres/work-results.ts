@@ -18,11 +18,12 @@ const RECORD = `
   set state = result.state,
     ended_at = case when result.state = 'queued' then null else now() end,
     not_before = result.not_before,
+    uncalled = item.uncalled + result.uncalled,
     rounds = item.rounds + case when result.state = 'queued' then 1 else 0 end,
     worker_id = null, claim = null,
     answer = result.answer, error = result.error
-  from unnest($1::text[], $2::integer[], $3::text[], $4::timestamptz[], $5::jsonb[], $6::jsonb[])
-    as result (id, attempts, state, not_before, answer, error)
+  from unnest($1::text[], $2::integer[], $3::text[], $4::timestamptz[], $5::jsonb[], $6::jsonb[],
+    $7::integer[]) as result (id, attempts, state, not_before, answer, error, uncalled)
   where item.id = result.id and item.ended_at is null
     and (result.state = 'completed' or (item.state = 'in_progress' and item.attempts = result.attempts))
   returning item.id, item.tenant_id, item.batch_id, item.state`;
@@ -85,6 +86,7 @@ export const createWorkResults = (database: Database) => ({
             status === null ? null : storableJson({ status, provider, model, upstreamRequestId }),
           ),
           verdicts.map(({ error }) => (error === null ? null : storableJson(error))),
+          verdicts.map(({ header }) => header.uncalled ?? 0),
         ],
       });
       const completed = new Set(changed.filter(({ state }) => state === 'completed').map(({ id }) => id));

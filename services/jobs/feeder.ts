@@ -18,7 +18,7 @@ import { isTerminal } from '#domain/work-item';
 import type { QueuedLane, WorkFlow } from '#domain/work-ports';
 import type { DispatchPublisher } from '#nats/dispatch-queue';
 import type { QueueDepths } from '#nats/queue-depth';
-import type { AdmittedItem, WorkBacklog } from '#postgres/work-backlog';
+import type { AdmittedItem, Standing, WorkBacklog } from '#postgres/work-backlog';
 import { dispatchOf, type Planned } from './dispatch-of.ts';
 import { ProviderQueue, type Waiting } from './provider-queue.ts';
 
@@ -64,7 +64,11 @@ type Given = { lane: QueuedLane; provider: ProviderId; round: number; atMs: numb
 type Asking = { queue: ProviderQueue; name: string; flow: WorkFlow; sinceMs: number };
 /** Why a flow waits. */
 type Trouble = { flow: WorkFlow; code: string; message: string; untilMs: number };
-type Held = { hold: BudgetHold; attempts: number; rounds: number };
+type Held = { hold: BudgetHold; calls: number; rounds: number };
+
+/** Attempts of an item that leave an event, or may: those of a lost worker are counted among them. */
+const callsOf = ({ attempts, uncalled }: Pick<Standing, 'attempts' | 'uncalled'>): number =>
+  attempts - uncalled;
 
 const nameOf = (flow: WorkFlow): string =>
   JSON.stringify([flow.lane, flow.tenantId, flow.requestedModel, flow.team, flow.feature]);
@@ -290,8 +294,7 @@ export class Feeder {
       const { lane, provider } = queue;
       this.#given.set(item.id, { lane, provider, round: item.rounds + 1, atMs: performance.now() });
       queue.gave(waiting);
-      if (hold.holds.length > 0)
-        this.#held.set(item.id, { hold, attempts: item.attempts, rounds: item.rounds });
+      if (hold.holds.length > 0) this.#held.set(item.id, { hold, calls: callsOf(item), rounds: item.rounds });
     } catch (error) {
       hold?.end(0);
       if (reservation !== null) limiter.release(reservation);
@@ -336,10 +339,10 @@ export class Feeder {
       );
       for (const id of ofOne) this.#forget(id, given);
     }
-    for (const [id, { hold, attempts, rounds }] of this.#held) {
+    for (const [id, { hold, calls, rounds }] of this.#held) {
       const now = standing.get(id);
       if (now !== undefined && !isTerminal(now.state) && now.rounds === rounds) continue;
-      hold.end(Math.max(0, (now?.attempts ?? attempts) - attempts));
+      hold.end(now === undefined ? 0 : Math.max(0, callsOf(now) - calls));
       this.#held.delete(id);
     }
   }

@@ -40,6 +40,8 @@ export type RequestOwner = {
   /** What the client sent. */
   body: Uint8Array;
   gate: AttemptGate;
+  /** Where nobody else counts it: attempts of a work item's round so far that called nobody. */
+  uncalled: () => number;
   /** For an attempt that was won. */
   openSink: (attemptNumber: number) => AnswerSink;
   /**

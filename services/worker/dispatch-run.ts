@@ -280,7 +280,14 @@ export class DispatchRun {
       return;
     }
     const { step } = reservation;
-    const header = { ...this.#header, step, reservation, firstAttempt: this.#attempts + 1 };
+    const uncalled = this.#owner.uncalled();
+    const header = {
+      ...this.#header,
+      step,
+      reservation,
+      firstAttempt: this.#attempts + 1,
+      ...(uncalled > 0 && { uncalled }),
+    };
     try {
       faultPoint('worker.handing_over');
       await this.#deps.queue.publish({ header, body: dispatch.body });

@@ -37,6 +37,7 @@ const end = async (verdict: Verdict, onWon?: () => void): Promise<string[]> => {
     },
     {
       gate: { win: ({ attemptNumber }) => (did.push(`win ${attemptNumber}`), Promise.resolve(verdict)) },
+      uncalled: () => 0,
       openSink: () => sink,
       body: new Uint8Array(),
       close: () => undefined,

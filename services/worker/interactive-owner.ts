@@ -23,6 +23,8 @@ export const interactiveOwner = (
       return reply !== 'gone' && reply.granted ? { kind: 'won', attemptId } : { kind: 'lost' };
     },
   },
+  // The ingress counts by its grants.
+  uncalled: () => 0,
   openSink: (attemptNumber) => new FrameSender(line, ingressId, { requestId, attemptNumber }),
   // The ingress keeps the deadline, and misses what a lost worker leaves.
   close: () => undefined,

@@ -9,7 +9,7 @@ import { afterError } from '#domain/work-item';
 import type { AskedClaim, PayloadSeal } from '#domain/work-ports';
 import type { ReceivedDispatch } from '#nats/dispatch-queue';
 import type { WorkResultPublisher } from '#nats/work-results';
-import type { AnswerSink, RequestOwner } from './attempt-ports.ts';
+import type { AnswerSink, AskedAttempt, RequestOwner } from './attempt-ports.ts';
 import type { ClaimBatcher } from './claim-batcher.ts';
 
 export type WorkOwnerDeps = {
@@ -35,6 +35,9 @@ class WorkOwner {
   #attempts: number;
   /** What was claimed with the message, until the run asks for it. */
   #claimed: AttemptId | null;
+  /** The first one came with the message. */
+  #claims = 1;
+  #calls = 0;
   #isOver = false;
   #answering: Promise<void> | null = null;
 
@@ -51,10 +54,18 @@ class WorkOwner {
     this.#claimed = claimed;
   }
 
-  async win(attempt: number, providerKeyId: ProviderKeyId) {
+  /** A run that ends between a claim and its call counts as one that called nobody. */
+  get uncalled(): number {
+    return (this.#header.uncalled ?? 0) + this.#claims - this.#calls;
+  }
+
+  async win({ attemptNumber: attempt, providerKeyId, willCall }: AskedAttempt) {
     const claimed = this.#claimed;
     this.#claimed = null;
-    if (claimed !== null) return { kind: 'won' as const, attemptId: claimed };
+    if (claimed !== null) {
+      if (willCall) this.#calls += 1;
+      return { kind: 'won' as const, attemptId: claimed };
+    }
     const asked = claimOf(this.#deps, this.#header, this.#step, this.#item.id, attempt, providerKeyId);
     const answer = await this.#deps.claims.claim(asked);
     // Whoever has it now tells what comes of it; while the store is silent, nobody knows who has.
@@ -63,6 +74,8 @@ class WorkOwner {
       return { kind: answer };
     }
     this.#attempts = attempt;
+    this.#claims += 1;
+    if (willCall) this.#calls += 1;
     return { kind: 'won' as const, attemptId: asked.claim.attemptId };
   }
 
@@ -139,6 +152,7 @@ class WorkOwner {
       workItemId: this.#item.id,
       tenantId: this.#header.tenantId,
       attempts: this.#attempts,
+      ...(this.uncalled > 0 && { uncalled: this.uncalled }),
       provider,
       model,
       upstreamRequestId,
@@ -222,7 +236,8 @@ export const claimWork = async (
   }
   return {
     body,
-    gate: { win: ({ attemptNumber, providerKeyId: keyId }) => owner.win(attemptNumber, keyId) },
+    gate: { win: (attempt) => owner.win(attempt) },
+    uncalled: () => owner.uncalled,
     openSink: () => owner.sink(),
     close: (reason) => owner.close(reason),
   };

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
 import { startStack, type Stack } from '#test/support/stack';
 import { startWebhookReceiver } from '#test/support/webhook-receiver';
-import type { TestTenant } from '#test/support/flo2';
+import { callControl, type TestTenant } from '#test/support/tenant';
 
 const jobSchema = z.looseObject({
   id: z.string(),
@@ -207,4 +207,29 @@ it('lists jobs, the newest first, page by page', async () => {
   const second = await read(`/v1/jobs?limit=2&cursor=${first.next_cursor}`);
   expect(second.data.map(({ id }) => id)).toEqual([ids[0]]);
   expect(second.has_more).toBe(false);
+});
+
+it.each([
+  ['ended without a call', 'anthropic/claude-haiku-4-5', 'failed', 1],
+  ['was handed on by a target that cannot be asked', 'second', 'completed', 2],
+])('holds nothing of a budget any more once it %s', async (_, model, status, attempts) => {
+  const frugal = await stack.createTenant({
+    routes: {
+      second: { targets: [{ model: 'anthropic/claude-haiku-4-5' }, { model: 'openai/gpt-4o-mini' }] },
+    },
+  });
+  const path = `/tenants/${frugal.tenantId}/budgets`;
+  const created = await callControl(stack.flo2, 'POST', path, { period: 'total', limit: '1.00' });
+  const { id } = z.looseObject({ id: z.string() }).parse(created);
+  // Anthropic gives one answer at a time.
+  const asked = { endpoint: '/v1/chat/completions', body: { ...chat('Hi.', model).body, n: 2 } };
+  const accepted = await call('POST', '/v1/jobs', asked, {}, frugal.apiKey);
+  const job = jobSchema.parse(accepted.json);
+  const ended = await call('GET', `/v1/jobs/${job.id}?wait=20`, undefined, {}, frugal.apiKey);
+  expect(ended.json).toMatchObject({ status, attempts });
+  // What is held ready and not used goes back after a few seconds.
+  await vi.waitFor(
+    async () => expect(await callControl(stack.flo2, 'GET', `${path}/${id}`)).toMatchObject({ held: '0' }),
+    { timeout: 20_000, interval: 200 },
+  );
 });

@@ -34,8 +34,9 @@ export const workItem = pgTable(
     lineNumber: integer('line_number'),
     customId: text('custom_id'),
     state: text('state').notNull(),
-    /** Attempts claimed so far. */
+    /** Attempts claimed so far, and how many of them are known to have called nobody. */
     attempts: integer('attempts').notNull().default(0),
+    uncalled: integer('uncalled').notNull().default(0),
     /** Times it came back to the feeder. */
     rounds: integer('rounds').notNull().default(0),
     notBefore: instant('not_before'),

@@ -1,0 +1,1 @@
+ALTER TABLE "work_item" ADD COLUMN "uncalled" integer DEFAULT 0 NOT NULL;
