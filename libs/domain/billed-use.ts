@@ -1,6 +1,6 @@
 /** What of an attempt is billed, and under which conditions, as the provider's own usage says it. */
 import type { AttemptEvent } from '#contracts/attempt-event';
-import { TOKEN_CLASSES } from '#contracts/usage';
+import { TOKEN_CLASSES, type TokenCounts } from '#contracts/usage';
 
 export const STANDARD_TIER = 'standard';
 
@@ -97,16 +97,26 @@ const cachedAudioOf = (event: AttemptEvent): number => {
   return Math.min(audio, event.usage.tokens.cache_read ?? 0);
 };
 
-const quantitiesOf = (counts: Readonly<Partial<Record<string, number>>>, names: readonly string[]) =>
-  names.flatMap((component): BilledQuantity[] => {
+const TOKEN_COMPONENTS = [...TOKEN_CLASSES, CACHED_AUDIO];
+
+const quantitiesOf = (counts: Readonly<Partial<Record<string, number>>>, names: readonly string[]) => {
+  const quantities: BilledQuantity[] = [];
+  for (const component of names) {
     const count = counts[component] ?? 0;
-    return count > 0 ? [{ component, quantity: BigInt(Math.ceil(count)) }] : [];
-  });
+    if (count > 0) quantities.push({ component, quantity: BigInt(Math.ceil(count)) });
+  }
+  return quantities;
+};
+
+const inputTotalOf = (tokens: TokenCounts): bigint => {
+  let total = 0;
+  for (const component of INPUT_CLASSES) total += tokens[component] ?? 0;
+  if (Number.isSafeInteger(total)) return BigInt(total);
+  return INPUT_CLASSES.reduce((sum, component) => sum + BigInt(tokens[component] ?? 0), 0n);
+};
 
 export const billedUseOf = (event: AttemptEvent): BilledUse => {
   const { tokens } = event.usage;
-  let inputTotal = 0n;
-  for (const component of INPUT_CLASSES) inputTotal += BigInt(tokens[component] ?? 0);
   const calls = countedCalls(event);
   const seconds = rawOf(event)['prompt_audio_seconds'];
   const cachedAudio = cachedAudioOf(event);
@@ -117,8 +127,8 @@ export const billedUseOf = (event: AttemptEvent): BilledUse => {
   return {
     tier: tierOf(event),
     region: regionOf(event),
-    inputTotal,
-    tokens: quantitiesOf(split, [...TOKEN_CLASSES, CACHED_AUDIO]),
+    inputTotal: inputTotalOf(tokens),
+    tokens: quantitiesOf(split, TOKEN_COMPONENTS),
     calls: quantitiesOf(calls, Object.keys(calls).sort()),
     audioSeconds: typeof seconds === 'number' && seconds > 0 ? BigInt(Math.ceil(seconds)) : 0n,
     unclear: unclearPart(event),

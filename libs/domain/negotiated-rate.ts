@@ -71,22 +71,24 @@ const isInForce = (rule: NegotiatedRate, atMs: number): boolean =>
 
 /** All rules at one moment of the store, in memory; never changed once built. */
 export class NegotiatedRates {
-  readonly #rules = new Map<string, NegotiatedRate[]>();
+  readonly #rules = new Map<TenantId, Map<ProviderId, NegotiatedRate[]>>();
 
   constructor(rules: readonly NegotiatedRate[]) {
     for (const rule of rules) {
-      const key = `${rule.tenantId}/${rule.provider}`;
-      const known = this.#rules.get(key);
-      if (known === undefined) this.#rules.set(key, [rule]);
+      let providers = this.#rules.get(rule.tenantId);
+      if (providers === undefined) this.#rules.set(rule.tenantId, (providers = new Map()));
+      const known = providers.get(rule.provider);
+      if (known === undefined) providers.set(rule.provider, [rule]);
       else known.push(rule);
     }
   }
 
   /** The most specific rule that holds; null when none does. */
   find(query: NegotiatedRateQuery): NegotiatedRate | null {
-    const rules = this.#rules.get(`${query.tenantId}/${query.provider}`);
+    const rules = this.#rules.get(query.tenantId)?.get(query.provider);
+    if (rules === undefined) return null;
     let found: NegotiatedRate | null = null;
-    for (const rule of rules ?? []) {
+    for (const rule of rules) {
       const holds =
         isInForce(rule, query.atMs) &&
         (rule.component === null || rule.component === query.component) &&
@@ -99,7 +101,7 @@ export class NegotiatedRates {
 
   /** The rules that count a volume and could hold for something of this attempt. */
   counting(attempt: { tenantId: TenantId; provider: ProviderId; startedAtMs: number }): NegotiatedRate[] {
-    const rules = this.#rules.get(`${attempt.tenantId}/${attempt.provider}`);
+    const rules = this.#rules.get(attempt.tenantId)?.get(attempt.provider);
     if (rules === undefined) return [];
     return rules.filter((rule) => rule.volumeTiers.length > 0 && isInForce(rule, attempt.startedAtMs));
   }

@@ -167,8 +167,8 @@ export type PricedEvent = EventPricing & {
   streamSequence: bigint;
   /** SHA-256 of the message's bytes, hex. */
   payloadHash: string;
-  /** The message as text, kept only where the event goes to quarantine. */
-  payload: string;
+  /** The message as it came, kept as text where the event goes to quarantine. */
+  bytes: Uint8Array;
 };
 
 export type QuarantinedEvent = {

@@ -80,9 +80,34 @@ const holds = (rate: PriceRate, query: PriceQuery): boolean =>
   (rate.inputTotalMax === null || query.inputTotal <= rate.inputTotalMax) &&
   holdsAtMinute(rate, query.atMs);
 
-/** All rates at one moment of the store, in memory; never changed once built. */
+/** One name's rates. Of those in force the last answer is kept with how long it holds: events come in the order of time. */
+class NamedRates {
+  readonly all: PriceRate[] = [];
+  #fromMs = 0;
+  #toMs = 0;
+  #inForce: readonly PriceRate[] = [];
+
+  inForce(atMs: number): readonly PriceRate[] {
+    if (atMs >= this.#fromMs && atMs < this.#toMs) return this.#inForce;
+    let fromMs = -Infinity;
+    let toMs = Infinity;
+    for (const { effectiveFromMs, effectiveToMs } of this.all) {
+      for (const turnMs of [effectiveFromMs, effectiveToMs ?? Infinity]) {
+        if (turnMs <= atMs) fromMs = Math.max(fromMs, turnMs);
+        else toMs = Math.min(toMs, turnMs);
+      }
+    }
+    [this.#fromMs, this.#toMs] = [fromMs, toMs];
+    this.#inForce = this.all.filter((rate) => inForce(rate, atMs));
+    return this.#inForce;
+  }
+}
+
+const NO_RATES: readonly PriceRate[] = [];
+
+/** All rates at one moment of the store, in memory; what it answers never changes. */
 export class PriceBook {
-  readonly #rates = new Map<string, Map<string, PriceRate[]>>();
+  readonly #rates = new Map<string, Map<string, NamedRates>>();
   readonly size: number;
 
   constructor(rates: readonly PriceRate[]) {
@@ -90,20 +115,19 @@ export class PriceBook {
     for (const rate of rates) {
       let models = this.#rates.get(rate.provider);
       if (models === undefined) this.#rates.set(rate.provider, (models = new Map()));
-      const known = models.get(rate.model);
-      if (known === undefined) models.set(rate.model, [rate]);
-      else known.push(rate);
+      let named = models.get(rate.model);
+      if (named === undefined) models.set(rate.model, (named = new NamedRates()));
+      named.all.push(rate);
     }
   }
 
   /** All rates in force of a model: those under its exact name, else those under its date pattern. */
   ratesOf(provider: ProviderId, model: string, atMs: number): readonly PriceRate[] {
     const models = this.#rates.get(provider);
-    const exact = models?.get(model)?.filter((rate) => inForce(rate, atMs)) ?? [];
+    const exact = models?.get(model)?.inForce(atMs) ?? NO_RATES;
     if (exact.length > 0) return exact;
     const pattern = datePatternOf(model);
-    if (pattern === null) return [];
-    return models?.get(pattern)?.filter((rate) => inForce(rate, atMs)) ?? [];
+    return (pattern === null ? undefined : models?.get(pattern)?.inForce(atMs)) ?? NO_RATES;
   }
 
   /** Whether the book has any rate for this model then. */
@@ -126,10 +150,9 @@ export class PriceBook {
 
   /** The names of the provider's models, sorted, without those that are only date patterns. */
   listedModels(provider: ProviderId, atMs: number): string[] {
-    const models = this.#rates.get(provider) ?? new Map<string, PriceRate[]>();
     const listed: string[] = [];
-    for (const [model, rates] of models) {
-      if (!isDatePattern(model) && rates.some((rate) => inForce(rate, atMs))) listed.push(model);
+    for (const [model, rates] of this.#rates.get(provider) ?? []) {
+      if (!isDatePattern(model) && rates.inForce(atMs).length > 0) listed.push(model);
     }
     return listed.sort();
   }
@@ -145,7 +168,7 @@ export const selectRates = (rates: readonly PriceRate[], query: PriceQuery): Pri
   const found: PriceRate[] = [];
   for (const rate of rates) {
     if (!holds(rate, query)) continue;
-    const index = found.findIndex((other) => other.quantityFrom === rate.quantityFrom);
+    const index = found.length === 0 ? -1 : found.findIndex((other) => other.quantityFrom === rate.quantityFrom);
     const rival = found[index];
     if (rival === undefined) found.push(rate);
     else if (goesBefore(rate, rival)) found[index] = rate;

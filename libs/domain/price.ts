@@ -87,16 +87,22 @@ const chargeOf = (
   base: Pick<Charge, 'component' | 'payee' | 'rateId'>,
   part: { quantity: bigint; ratePicoUsd: bigint; volumeFrom: bigint | null },
   list: { ratePicoUsd: bigint; priceId: bigint | null },
-): Charge => ({
-  ...base,
-  quantity: part.quantity,
-  listRatePicoUsd: list.ratePicoUsd,
-  listAmountPicoUsd: part.quantity * list.ratePicoUsd,
-  ratePicoUsd: part.ratePicoUsd,
-  amountPicoUsd: part.quantity * part.ratePicoUsd,
-  priceId: list.priceId,
-  volumeFrom: part.volumeFrom,
-});
+): Charge => {
+  const amountPicoUsd = part.quantity * part.ratePicoUsd;
+  const isListRate = list.ratePicoUsd === part.ratePicoUsd;
+  return {
+    component: base.component,
+    payee: base.payee,
+    quantity: part.quantity,
+    listRatePicoUsd: list.ratePicoUsd,
+    listAmountPicoUsd: isListRate ? amountPicoUsd : part.quantity * list.ratePicoUsd,
+    ratePicoUsd: part.ratePicoUsd,
+    amountPicoUsd,
+    priceId: list.priceId,
+    rateId: base.rateId,
+    volumeFrom: part.volumeFrom,
+  };
+};
 
 /** One attempt on its way to its charges. */
 class Pricer {
@@ -144,10 +150,18 @@ class Pricer {
   /** The charges of one component; null when some of it has no rate. */
   charge({ component, quantity }: BilledQuantity, isCall: boolean): Charge[] | null {
     const rule = this.#rule(component);
-    const listed = listedParts(this.#listed(component, isCall), quantity);
+    const rates = this.#listed(component, isCall);
+    const base = { component, payee: this.#event.provider, rateId: rule?.id ?? null };
+    const [only] = rates;
+    if (rule === null && rates.length === 1 && only?.quantityFrom === 0n && only.quantityTo === null) {
+      // As nearly every component of nearly every attempt.
+      const { id: priceId, ratePicoUsd } = only;
+      const part = { quantity, ratePicoUsd, volumeFrom: null };
+      return [chargeOf(base, part, { ratePicoUsd, priceId })];
+    }
+    const listed = listedParts(rates, quantity);
     const parts = listed ?? (rule === null ? null : [{ quantity, price: null }]);
     if (parts === null) return null;
-    const base = { component, payee: this.#event.provider, rateId: rule?.id ?? null };
     const charges: Charge[] = [];
     for (const { quantity: units, price } of parts) {
       const list = price?.ratePicoUsd ?? null;

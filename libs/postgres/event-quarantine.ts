@@ -27,7 +27,7 @@ export const quarantinedOf = (row: PricedEvent, reason: string): QuarantinedEven
   stream: row.stream,
   streamSequence: row.streamSequence,
   payloadHash: row.payloadHash,
-  payload: row.payload,
+  payload: Buffer.from(row.bytes).toString('utf8'),
   attemptId: row.event.attemptId,
   reason,
 });

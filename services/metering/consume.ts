@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { attemptEvent, type AttemptEvent } from '#contracts/attempt-event';
 import type { AttemptEventSource, Ledger, PricedEvent, QuarantinedEvent, ReceivedEvent } from '#domain/ports';
@@ -49,15 +49,14 @@ const readEvent = (text: string): AttemptEvent | string => {
 export const decodeReceived = (received: ReceivedEvent, terms: PriceTerms): Decoded => {
   const { buffer, byteOffset, byteLength } = received.bytes;
   const payload = Buffer.from(buffer, byteOffset, byteLength).toString('utf8');
-  const common = {
-    stream: received.stream,
-    streamSequence: received.streamSequence,
-    payloadHash: createHash('sha256').update(received.bytes).digest('hex'),
-    payload,
-  };
+  const { stream, streamSequence, bytes } = received;
+  const payloadHash = hash('sha256', bytes, 'hex');
   const event = readEvent(payload);
-  if (typeof event === 'string') return { quarantined: { ...common, attemptId: null, reason: event } };
-  return { priced: { ...common, event, ...priceEvent(event, terms) } };
+  if (typeof event === 'string') {
+    return { quarantined: { stream, streamSequence, payloadHash, payload, attemptId: null, reason: event } };
+  }
+  const { pricing, counted } = priceEvent(event, terms);
+  return { priced: { stream, streamSequence, payloadHash, bytes, event, pricing, counted } };
 };
 
 const record = async (batch: readonly ReceivedEvent[], options: ConsumeOptions): Promise<void> => {

@@ -120,7 +120,7 @@ describe('webhooks', () => {
           stream: 'TEST',
           streamSequence: sequence,
           payloadHash: 'ab'.repeat(32),
-          payload: '{}',
+          bytes: Buffer.from('{}'),
         },
       ]);
     };

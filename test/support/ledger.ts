@@ -49,15 +49,15 @@ export const openTestLedger = async (options: TestLedgerOptions = {}): Promise<T
     book,
     ledger: createLedger(database),
     priced: (event) => {
-      const payload = JSON.stringify(event);
+      const bytes = Buffer.from(JSON.stringify(event));
       streamSequence += 1n;
       return {
         event,
         ...priceEvent(event, { book, rates: options.rates?.() ?? NO_RATES }),
         stream: 'TEST',
         streamSequence,
-        payloadHash: createHash('sha256').update(payload).digest('hex'),
-        payload,
+        payloadHash: createHash('sha256').update(bytes).digest('hex'),
+        bytes,
       };
     },
     close: async () => {
