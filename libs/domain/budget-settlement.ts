@@ -1,14 +1,19 @@
 import type { AttemptEvent } from '#contracts/attempt-event';
 import type { BudgetId } from '#contracts/ids';
-import { coversRequest, coversTarget, type Budget } from './budget.ts';
+import { coversRequest, coversTarget, type Budget, type RequestFacts, type TargetFacts } from './budget.ts';
 import type { WindowClock } from './budget-window.ts';
 import type { Pricing } from './price.ts';
 
 /** What the ledger knew of the attempt before: another revision of it, or nothing. */
 export type RecordedBefore = 'nothing' | 'presumption' | 'report';
 
+/** What a settlement needs of an attempt. */
+export type SettledAttempt = RequestFacts &
+  TargetFacts &
+  Pick<AttemptEvent, 'attemptId' | 'revision' | 'tenantId' | 'startedAtMs' | 'queueMs' | 'holds'>;
+
 export type SettledEvent = {
-  event: AttemptEvent;
+  event: SettledAttempt;
   pricing: Pick<Pricing, 'kind' | 'costPicoUsd'>;
   before: RecordedBefore;
 };
@@ -28,9 +33,10 @@ export type Settlement = {
 };
 
 /** When its request was admitted: a budget's window is the one of the admission, as the hold's is. */
-export const admittedAtMsOf = (event: AttemptEvent): number => event.startedAtMs - event.queueMs;
+export const admittedAtMsOf = (event: Pick<AttemptEvent, 'startedAtMs' | 'queueMs'>): number =>
+  event.startedAtMs - event.queueMs;
 
-export const coversEvent = (budget: Budget, event: AttemptEvent): boolean =>
+export const coversEvent = (budget: Budget, event: RequestFacts & TargetFacts): boolean =>
   coversRequest(budget, event) && coversTarget(budget, event);
 
 /**

@@ -188,8 +188,8 @@ export type Ledger = {
   /**
    * Records events with their charges, each attempt and revision once whatever the order and however often
    * they come. An event that contradicts a recorded one, or that the store refuses, goes to quarantine
-   * and does not hold up the others.
+   * and does not hold up the others. Each is taken once and let go of before the next.
    */
-  recordEvents: (events: readonly PricedEvent[]) => Promise<RecordedCounts>;
+  recordEvents: (events: Iterable<PricedEvent>) => Promise<RecordedCounts>;
   quarantine: (events: readonly QuarantinedEvent[]) => Promise<void>;
 };

@@ -168,7 +168,8 @@ export const selectRates = (rates: readonly PriceRate[], query: PriceQuery): Pri
   const found: PriceRate[] = [];
   for (const rate of rates) {
     if (!holds(rate, query)) continue;
-    const index = found.length === 0 ? -1 : found.findIndex((other) => other.quantityFrom === rate.quantityFrom);
+    const index =
+      found.length === 0 ? -1 : found.findIndex((other) => other.quantityFrom === rate.quantityFrom);
     const rival = found[index];
     if (rival === undefined) found.push(rate);
     else if (goesBefore(rate, rival)) found[index] = rate;

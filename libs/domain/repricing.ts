@@ -55,7 +55,9 @@ export const repricedAttempt = (
   const before = usageEntryOf(event, { ...standing, kind: standing.pricing, tier });
   const after = usageEntryOf(event, { ...pricing, tier });
   const measures = after.measures.map((measure, index) =>
-    MONEY[index] === true || STATES[index] === true ? measure - (before.measures[index] ?? 0n) : 0n,
+    MONEY[index] === true || STATES[index] === true
+      ? BigInt(measure) - BigInt(before.measures[index] ?? 0)
+      : 0n,
   );
   return {
     entry: { ...after, measures },

@@ -35,12 +35,24 @@ export const ENTRY_MEASURES = [
   'estimated_list_cost_pico_usd',
 ] as const;
 
+/** A number only where it is a safe integer. */
+export type Whole = bigint | number;
+
+/** Exact, however large. */
+export const addWhole = (a: Whole, b: Whole): Whole => {
+  if (typeof a === 'number' && typeof b === 'number') {
+    const sum = a + b;
+    if (Number.isSafeInteger(sum)) return sum;
+  }
+  return BigInt(a) + BigInt(b);
+};
+
 /** In the order of `ENTRY_DIMENSIONS` and `ENTRY_MEASURES`. */
 export type UsageEntry = {
   /** Unix milliseconds. */
   startedAtMs: number;
   dimensions: readonly (string | null)[];
-  measures: readonly bigint[];
+  measures: readonly Whole[];
 };
 
 /** Figures of our own, or the provider's only up to where an answer broke off. */
@@ -55,9 +67,9 @@ export type PricedState = {
   listCostPicoUsd: bigint | null;
 };
 
-const flag = (value: boolean): bigint => (value ? 1n : 0n);
-const count = (value: number | undefined): bigint =>
-  value === undefined || value === 0 ? 0n : BigInt(value);
+const flag = (value: boolean): number => (value ? 1 : 0);
+const count = (value: number | undefined): Whole =>
+  value === undefined || Number.isSafeInteger(value) ? (value ?? 0) : BigInt(value);
 
 /**
  * What one recorded attempt adds to every sum. A request is counted where its first attempt is, so that
@@ -65,8 +77,8 @@ const count = (value: number | undefined): bigint =>
  */
 export const usageEntryOf = (event: AttemptEvent, pricing: PricedState): UsageEntry => {
   const { tokens, reasoning } = event.usage;
-  const cost = pricing.costPicoUsd ?? 0n;
-  const listCost = pricing.listCostPicoUsd ?? 0n;
+  const cost = pricing.costPicoUsd ?? 0;
+  const listCost = pricing.listCostPicoUsd ?? 0;
   const estimated = isEstimate(event);
   return {
     startedAtMs: event.startedAtMs,
@@ -86,15 +98,15 @@ export const usageEntryOf = (event: AttemptEvent, pricing: PricedState): UsageEn
     ],
     measures: [
       flag(event.attemptNumber === 1),
-      1n,
+      1,
       flag(pricing.kind === 'unpriced'),
       flag(pricing.kind === 'unknown'),
       ...TOKEN_CLASSES.map((token) => count(tokens[token])),
       count(reasoning),
       cost,
       listCost,
-      estimated ? cost : 0n,
-      estimated ? listCost : 0n,
+      estimated ? cost : 0,
+      estimated ? listCost : 0,
     ],
   };
 };

@@ -10,7 +10,6 @@ import {
   type WindowChange,
 } from '#domain/budget-settlement';
 import { budgetWindowAt, WindowClock } from '#domain/budget-window';
-import type { PricedEvent } from '#domain/ports';
 import { loadBudgetsOf, type StoredBudget } from './budgets.ts';
 import { enqueueWebhooks } from './webhook-outbox.ts';
 
@@ -66,10 +65,16 @@ const SETTLE = {
 type Change = WindowChange & { releasedPicoUsd: bigint };
 type SettledWindow = { budgetId: string; windowStart: Date; used: string; alertedPercent: number };
 
+export type RecordedAttempt = Omit<SettledEvent, 'before'>;
+
 /** Whether the ledger had an attempt's revision before this transaction. */
 export type IsKnown = (attemptId: string, revision: number) => boolean;
 
-const beforeOf = ({ event }: PricedEvent, rows: ReadonlySet<string>, isKnown: IsKnown): RecordedBefore => {
+const beforeOf = (
+  { event }: RecordedAttempt,
+  rows: ReadonlySet<string>,
+  isKnown: IsKnown,
+): RecordedBefore => {
   const { attemptId, revision } = event;
   if (revision === 1) return isKnown(attemptId, 0) ? 'presumption' : 'nothing';
   return isKnown(attemptId, 1) || rows.has(`${attemptId}/1`) ? 'report' : 'nothing';
@@ -169,7 +174,7 @@ const giveAlerts = async (
  */
 export const settleBudgets = async (
   client: PoolClient,
-  rows: readonly PricedEvent[],
+  rows: readonly RecordedAttempt[],
   isKnown: IsKnown,
 ): Promise<void> => {
   if (rows.length === 0) return;

@@ -3,9 +3,10 @@ import { storableJson, storableText } from './storable-text.ts';
 /** Bytes gathered before they are handed on; a row may be longer, which makes that one piece longer. */
 const PIECE_BYTES = 256 * 1024;
 const SIGNATURE = Buffer.from('PGCOPY\n\xff\r\n\0', 'latin1');
-/** The signature, no flags, no extension of the header. */
-const HEADER = Buffer.concat([SIGNATURE, Buffer.alloc(8)]);
-const END = -1;
+/** What goes before the rows: the signature, no flags, no extension of the header. */
+export const COPY_BEGINNING: Uint8Array = Buffer.concat([SIGNATURE, Buffer.alloc(8)]);
+/** What goes after them. */
+export const COPY_END: Uint8Array = Buffer.from([0xff, 0xff]);
 const NULL = -1;
 /** Up to this length a loop writes plain ASCII faster than a call out of JavaScript does. */
 const LOOP_LENGTH_MAX = 64;
@@ -33,16 +34,20 @@ export class NumberOutOfRange extends Error {
  * Throws `NumberOutOfRange`.
  */
 export class CopyEncoder {
-  readonly #send: (piece: Uint8Array) => void;
+  readonly #send: (piece: Buffer) => void;
   #bytes: Buffer;
   #view: DataView;
   #length = 0;
 
   /** `send` gets pieces that are not written to again. */
-  constructor(send: (piece: Uint8Array) => void) {
+  constructor(send: (piece: Buffer) => void) {
     this.#send = send;
     [this.#bytes, this.#view] = CopyEncoder.#allocate(PIECE_BYTES * 1.25);
-    this.#length = HEADER.copy(this.#bytes);
+  }
+
+  /** Of the piece in hand, in bytes. */
+  get length(): number {
+    return this.#length;
   }
 
   static #allocate(size: number): [Buffer, DataView] {
@@ -57,25 +62,29 @@ export class CopyEncoder {
     written.copy(this.#bytes);
   }
 
-  #flush(): void {
+  /** Hands on the piece in hand; after the last row. */
+  flush(): void {
     if (this.#length === 0) return;
     this.#send(this.#bytes.subarray(0, this.#length));
     [this.#bytes, this.#view] = CopyEncoder.#allocate(PIECE_BYTES * 1.25);
     this.#length = 0;
   }
 
+  /** Between two rows: hands on the piece in hand where it is long enough. */
+  breakPiece(): void {
+    if (this.#length >= PIECE_BYTES) this.flush();
+  }
+
+  /** Back to where the piece in hand ended before a row that could not be written. */
+  truncate(length: number): void {
+    this.#length = length;
+  }
+
   /** Begins a row of so many fields, which follow. */
   row(fields: number): void {
-    if (this.#length >= PIECE_BYTES) this.#flush();
     this.#reserve(2);
     this.#view.setInt16(this.#length, fields);
     this.#length += 2;
-  }
-
-  /** After the last row. */
-  end(): void {
-    this.row(END);
-    this.#flush();
   }
 
   #absent(): void {
@@ -175,3 +184,10 @@ export class CopyEncoder {
     this.#length += 4 + written;
   }
 }
+
+/** Puts another instant (Unix microseconds) where a row that was written ends with one. */
+export const stampLastInstant = (piece: Buffer, rowEnd: number, microseconds: number): void => {
+  const value = microseconds - EPOCH_MICROSECONDS;
+  piece.writeInt32BE(Math.floor(value / TWO_TO_THE_32), rowEnd - 8);
+  piece.writeUInt32BE(value >>> 0, rowEnd - 4);
+};

@@ -1,7 +1,7 @@
 import { finished } from 'node:stream/promises';
 import type { PoolClient } from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
-import { CopyEncoder, type Absent } from './copy-encoder.ts';
+import { COPY_BEGINNING, COPY_END, CopyEncoder, type Absent } from './copy-encoder.ts';
 
 /** `write` writes exactly one field. */
 export type CopyColumn<Row> = { name: string; write: (to: CopyEncoder, row: Row) => void };
@@ -50,6 +50,37 @@ export const copyColumns = <Row>() => ({
   }),
 });
 
+/** Writes one row. */
+export const encodeRow = <Row>(to: CopyEncoder, columns: readonly CopyColumn<Row>[], row: Row): void => {
+  to.row(columns.length);
+  for (const column of columns) column.write(to, row);
+};
+
+/**
+ * Appends rows that are encoded already. Within a transaction; rejects with the driver's error, or with what
+ * the pieces throw, and the transaction is aborted then.
+ */
+export const copyPieces = async (
+  client: PoolClient,
+  table: string,
+  columns: readonly { name: string }[],
+  write: (send: (piece: Uint8Array) => void) => void,
+): Promise<void> => {
+  const names = columns.map((column) => column.name).join(', ');
+  const stream = client.query(copyFrom(`copy ${table} (${names}) from stdin (format binary)`));
+  try {
+    stream.write(COPY_BEGINNING);
+    write((piece) => stream.write(piece));
+    stream.write(COPY_END);
+  } catch (error) {
+    stream.destroy();
+    await finished(stream).catch(() => undefined);
+    throw error;
+  }
+  stream.end();
+  await finished(stream);
+};
+
 /**
  * Appends rows by COPY, which costs the server half of what an INSERT of arrays does. Within a transaction;
  * rejects with the driver's error, or with `NumberOutOfRange`, and the transaction is aborted then.
@@ -61,20 +92,12 @@ export const copyRows = async <Row>(
   rows: readonly Row[],
 ): Promise<void> => {
   if (rows.length === 0) return;
-  const names = columns.map((column) => column.name).join(', ');
-  const stream = client.query(copyFrom(`copy ${table} (${names}) from stdin (format binary)`));
-  const encoder = new CopyEncoder((piece) => stream.write(piece));
-  try {
+  await copyPieces(client, table, columns, (send) => {
+    const encoder = new CopyEncoder(send);
     for (const row of rows) {
-      encoder.row(columns.length);
-      for (const column of columns) column.write(encoder, row);
+      encoder.breakPiece();
+      encodeRow(encoder, columns, row);
     }
-    encoder.end();
-  } catch (error) {
-    stream.destroy();
-    await finished(stream).catch(() => undefined);
-    throw error;
-  }
-  stream.end();
-  await finished(stream);
+    encoder.flush();
+  });
 };

@@ -23,7 +23,12 @@ export const insertQuarantined = async (
   );
 };
 
-export const quarantinedOf = (row: PricedEvent, reason: string): QuarantinedEvent => ({
+/** What is known of an event that was read and cannot be recorded. */
+export type RefusedEvent = Pick<PricedEvent, 'stream' | 'streamSequence' | 'payloadHash' | 'bytes'> & {
+  event: { attemptId: string };
+};
+
+export const quarantinedOf = (row: RefusedEvent, reason: string): QuarantinedEvent => ({
   stream: row.stream,
   streamSequence: row.streamSequence,
   payloadHash: row.payloadHash,

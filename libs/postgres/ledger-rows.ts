@@ -5,8 +5,10 @@ import type { PricedEvent } from '#domain/ports';
 import { copyColumns, type CopyColumn } from './copy-rows.ts';
 import type { RecordingInstant } from './recording-instant.ts';
 
-/** `recordedAt`: the instant of the transaction. */
-export type EventRow = PricedEvent & { recordedAt: RecordingInstant };
+export type EventRow = PricedEvent;
+
+/** Stands in rows until the transaction that records them is known; see `EncodedRows`. */
+const NOT_YET: RecordingInstant = { text: '', microseconds: 0 };
 
 /** What of the usage has a column of its own. */
 const USAGE_COLUMNS = new Set(['source', 'tokens', 'reasoning', 'serviceTier', 'raw']);
@@ -18,6 +20,7 @@ const extrasOf = (usage: AttemptEvent['usage']): Record<string, unknown> | undef
 
 const ofEvent = copyColumns<EventRow>();
 
+/** The last is the instant of the recording, which is put there later. */
 export const EVENT_COLUMNS: readonly CopyColumn<EventRow>[] = [
   ofEvent.text('attempt_id', ({ event }) => event.attemptId),
   ofEvent.smallint('revision', ({ event }) => event.revision),
@@ -65,7 +68,7 @@ export const EVENT_COLUMNS: readonly CopyColumn<EventRow>[] = [
   ofEvent.text('pricing_reason', ({ pricing }) => pricing.reason),
   ofEvent.hexadecimal('payload_hash', ({ payloadHash }) => payloadHash),
   ofEvent.bigint('stream_sequence', ({ streamSequence }) => streamSequence),
-  ofEvent.instant('recorded_at', ({ recordedAt }) => recordedAt.microseconds),
+  ofEvent.instant('recorded_at', () => NOT_YET.microseconds),
 ];
 
 /** `adjustment` is 0 for what came with the event; a reversal has a negative quantity. */
@@ -102,7 +105,8 @@ export const CHARGE_COLUMNS: readonly CopyColumn<ChargeRow>[] = [
   ofCharge.instant('recorded_at', (row) => row.recordedAt.microseconds),
 ];
 
-export const chargeRowsOf = ({ event, pricing, recordedAt }: EventRow): ChargeRow[] =>
+/** Rows that are recorded at an instant yet to come. */
+export const chargeRowsOf = ({ event, pricing }: EventRow): ChargeRow[] =>
   pricing.charges.map((charge, index) => ({
     attemptId: event.attemptId,
     revision: event.revision,
@@ -111,5 +115,5 @@ export const chargeRowsOf = ({ event, pricing, recordedAt }: EventRow): ChargeRo
     tenantId: event.tenantId,
     charge,
     reverses: null,
-    recordedAt,
+    recordedAt: NOT_YET,
   }));

@@ -1,5 +1,5 @@
 import type { PoolClient } from 'pg';
-import type { PricedEvent } from '#domain/ports';
+import type { CountedPricing } from '#domain/price-event';
 import { volumePeriodStartMs } from '#domain/negotiated-rate';
 import type { TakeVolume } from '#domain/price';
 
@@ -16,7 +16,7 @@ const keyOf = (rateId: string, periodStartMs: number): string => `${rateId}/${pe
  */
 export const lockVolumes = async (
   client: PoolClient,
-  events: readonly Pick<PricedEvent, 'event' | 'counted'>[],
+  events: readonly { event: { startedAtMs: number }; counted: Pick<CountedPricing, 'rules'> | null }[],
 ): Promise<LockedVolumes> => {
   const volumes = new Map<string, Volume>();
   for (const { event, counted } of events) {

@@ -1,5 +1,5 @@
 import type { PoolClient } from 'pg';
-import { ENTRY_DIMENSIONS, ENTRY_MEASURES, type UsageEntry } from '#domain/usage-entry';
+import { addWhole, ENTRY_DIMENSIONS, ENTRY_MEASURES, type UsageEntry, type Whole } from '#domain/usage-entry';
 import { storableText } from './storable-text.ts';
 
 const HOUR_MS = 3_600_000;
@@ -7,8 +7,8 @@ const DAY_MS = 24 * HOUR_MS;
 
 type UpsertStatement = { name: string; text: string };
 /** Dimensions and measures in the order of their lists. */
-type Summed = { dimensions: readonly (string | null)[]; measures: readonly bigint[] };
-type Cell = Summed & { startMs: number; measures: bigint[] };
+type Summed = { dimensions: readonly (string | null)[]; measures: readonly Whole[] };
+type Cell = Summed & { startMs: number; measures: Whole[] };
 
 const SERIES_DIMENSIONS = ENTRY_DIMENSIONS.filter((dimension) => dimension !== 'tenant_id');
 const PARAMETERS = [
@@ -36,10 +36,20 @@ const UPSERT_HOUR = upsertStatement('usage_hour', 'hour');
 const UPSERT_DAY = upsertStatement('usage_day', 'day');
 
 /** Each text behind its length, so that no two lists of dimensions have one key. */
-const keyOf = (startMs: number, dimensions: readonly (string | null)[]): string => {
-  let key = String(startMs);
+export const seriesKeyOf = (dimensions: readonly (string | null)[]): string => {
+  let key = '';
   for (const value of dimensions) key += value === null ? ',' : `,${value.length}:${value}`;
   return key;
+};
+
+const keyOf = (startMs: number, dimensions: readonly (string | null)[]): string =>
+  startMs + seriesKeyOf(dimensions);
+
+const addInto = ({ measures }: Cell, added: readonly Whole[]): void => {
+  for (let index = 0; index < measures.length; index += 1) {
+    const measure = added[index] ?? 0;
+    if (measure !== 0) measures[index] = addWhole(measures[index] ?? 0, measure);
+  }
 };
 
 const addTo = (cells: Map<string, Cell>, key: string, startMs: number, added: Summed): Cell => {
@@ -49,11 +59,7 @@ const addTo = (cells: Map<string, Cell>, key: string, startMs: number, added: Su
     cells.set(key, begun);
     return begun;
   }
-  const { measures } = cell;
-  for (let index = 0; index < measures.length; index += 1) {
-    const measure = added.measures[index] ?? 0n;
-    if (measure !== 0n) measures[index] = (measures[index] ?? 0n) + measure;
-  }
+  addInto(cell, added.measures);
   return cell;
 };
 
@@ -63,16 +69,19 @@ const storable = (dimensions: readonly (string | null)[]): (string | null)[] =>
 const startOf = (atMs: number, lengthMs: number): number => Math.floor(atMs / lengthMs) * lengthMs;
 
 const sumByHour = (entries: readonly UsageEntry[]): Cell[] => {
-  const told = new Map<string, Cell>();
+  // Entries of one series mostly share its list, which spares them a key of their own.
+  const told = new Map<UsageEntry['dimensions'], Map<number, Cell>>();
   const cells = new Map<string, Cell>();
   for (const { startedAtMs, dimensions, measures } of entries) {
     const startMs = startOf(startedAtMs, HOUR_MS);
-    const key = keyOf(startMs, dimensions);
-    if (told.has(key)) addTo(told, key, startMs, { dimensions, measures });
+    let hours = told.get(dimensions);
+    if (hours === undefined) told.set(dimensions, (hours = new Map()));
+    const cell = hours.get(startMs);
+    if (cell !== undefined) addInto(cell, measures);
     else {
       // Texts that differ may be stored alike, and a statement may not have one row twice.
       const stored = storable(dimensions);
-      told.set(key, addTo(cells, keyOf(startMs, stored), startMs, { dimensions: stored, measures }));
+      hours.set(startMs, addTo(cells, keyOf(startMs, stored), startMs, { dimensions: stored, measures }));
     }
   }
   return [...cells.values()];
@@ -93,7 +102,7 @@ const upsert = async (client: PoolClient, table: UpsertStatement, rows: readonly
     values: [
       rows.map((row) => new Date(row.startMs).toISOString()),
       ...ENTRY_DIMENSIONS.map((_, index) => rows.map((row) => row.dimensions[index] ?? null)),
-      ...ENTRY_MEASURES.map((_, index) => `{${rows.map((row) => row.measures[index] ?? 0n).join(',')}}`),
+      ...ENTRY_MEASURES.map((_, index) => `{${rows.map((row) => row.measures[index] ?? 0).join(',')}}`),
     ],
   });
 };

@@ -59,17 +59,25 @@ export const decodeReceived = (received: ReceivedEvent, terms: PriceTerms): Deco
   return { priced: { stream, streamSequence, payloadHash, bytes, event, pricing, counted } };
 };
 
-const record = async (batch: readonly ReceivedEvent[], options: ConsumeOptions): Promise<void> => {
-  const priced: PricedEvent[] = [];
-  const quarantined: QuarantinedEvent[] = [];
-  const terms = options.prices.current();
+/** One at a time, so that no more of them than one has to be held. */
+export function* decodeBatch(
+  batch: readonly ReceivedEvent[],
+  terms: PriceTerms,
+  onQuarantined: (event: QuarantinedEvent) => void,
+): Generator<PricedEvent> {
   for (const received of batch) {
     const decoded = decodeReceived(received, terms);
-    if ('priced' in decoded) priced.push(decoded.priced);
-    else quarantined.push(decoded.quarantined);
+    if ('priced' in decoded) yield decoded.priced;
+    else onQuarantined(decoded.quarantined);
   }
+}
+
+const record = async (batch: readonly ReceivedEvent[], options: ConsumeOptions): Promise<void> => {
+  const quarantined: QuarantinedEvent[] = [];
+  const counts = await options.ledger.recordEvents(
+    decodeBatch(batch, options.prices.current(), (event) => quarantined.push(event)),
+  );
   if (quarantined.length > 0) await options.ledger.quarantine(quarantined);
-  const counts = await options.ledger.recordEvents(priced);
   const refused = quarantined.length + counts.quarantined;
   if (refused > 0) options.logger.warn({ refused }, 'events went to quarantine');
 };

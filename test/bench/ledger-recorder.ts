@@ -1,12 +1,11 @@
 /** One replica of metering, in a thread of its own, that records its part of the events of the bench of the ledger. */
 import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { NegotiatedRates } from '#domain/negotiated-rate';
-import type { PricedEvent } from '#domain/ports';
 import type { PriceTerms } from '#domain/price-event';
 import { openDatabase, type Database } from '#postgres/database';
 import { createLedger } from '#postgres/ledger';
 import { loadPriceBook } from '#postgres/price-book';
-import { BATCH_MAX, decodeReceived } from '#services/metering/consume';
+import { BATCH_MAX, decodeBatch } from '#services/metering/consume';
 import { READERS } from '#services/metering/service';
 import { EventText, type EventPart } from './event-text.ts';
 
@@ -29,11 +28,7 @@ const record = async ({ url, ...made }: RecorderData, onRecorded: (count: number
   const source = new EventText(made);
   const read = async (): Promise<void> => {
     for (let batch = source.take(BATCH_MAX); batch.length > 0; batch = source.take(BATCH_MAX)) {
-      const priced = batch.flatMap((received): PricedEvent[] => {
-        const decoded = decodeReceived(received, terms);
-        return 'priced' in decoded ? [decoded.priced] : [];
-      });
-      const counts = await ledger.recordEvents(priced);
+      const counts = await ledger.recordEvents(decodeBatch(batch, terms, () => undefined));
       onRecorded(counts.recorded);
     }
   };
