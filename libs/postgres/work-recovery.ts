@@ -39,20 +39,28 @@ type EndedRow = { id: string; tenant_id: string; batch_id: string | null };
 /** What the reconciler reads and mends. Rejects with the driver's error when the store is down. */
 export const createWorkRecovery = (database: Database) => ({
   /**
-   * The workers that hold items, with how often each has said that it lives; 0 for one that never did. What
+   * The workers that hold items, with how often each has said that it lives (0 for one that never did) and the
+   * newest of the attempts that it claimed. What
    * providers' batches hold is mended by who leads those (`native-batches.ts`).
    */
-  holders: async (): Promise<Map<string, number>> => {
-    const { rows } = await database.pool.query<{ worker_id: string; beats: string | null }>(
-      `select held.worker_id, beat.beats
-       from (select distinct worker_id from work_item
-         where state = 'in_progress' and worker_id not like 'nbat\\_%') as held
+  holders: async (): Promise<Map<string, { beats: number; newestClaim: string }>> => {
+    const { rows } = await database.pool.query<{
+      worker_id: string;
+      newest: string | null;
+      beats: string | null;
+    }>(
+      `select held.worker_id, held.newest, beat.beats
+       from (select worker_id, max((claim ->> 'attemptId') collate "C") as newest from work_item
+         where state = 'in_progress' and worker_id not like 'nbat\\_%' group by worker_id) as held
        left join worker_beat as beat using (worker_id)`,
     );
-    return new Map(rows.map((row) => [row.worker_id, Number(row.beats ?? 0)]));
+    return new Map(
+      rows.map((row) => [row.worker_id, { beats: Number(row.beats ?? 0), newestClaim: row.newest ?? '' }]),
+    );
   },
 
-  orphans: async (workerId: string, limit: number): Promise<OrphanedItem[]> => {
+  /** What a worker still holds of the attempts up to `newestClaim`. */
+  orphans: async (workerId: string, newestClaim: string, limit: number): Promise<OrphanedItem[]> => {
     const { rows } = await database.pool.query<{
       id: string;
       tenant_id: string;
@@ -71,8 +79,10 @@ export const createWorkRecovery = (database: Database) => ({
     }>(
       `select item.*, request.options
        from work_item as item join work_request as request on request.work_item_id = item.id
-       where item.worker_id = $1 and item.state = 'in_progress' order by item.id limit $2`,
-      [workerId, limit],
+       where item.worker_id = $1 and item.state = 'in_progress'
+         and (item.claim ->> 'attemptId') collate "C" <= $2
+       order by item.id limit $3`,
+      [workerId, newestClaim, limit],
     );
     return rows.map((row) => ({
       id: row.id as WorkItemId,

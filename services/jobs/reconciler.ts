@@ -48,7 +48,7 @@ export const reconcile = async (options: ReconcilerOptions, signal: AbortSignal)
   };
 
   const mend = async (workerId: string): Promise<void> => {
-    const orphans = await recovery.orphans(workerId, ITEMS_MAX);
+    const orphans = await recovery.orphans(workerId, workers.newestClaim(workerId), ITEMS_MAX);
     const nowMs = clock.nowMs();
     const fates = Map.groupBy(orphans, (item) => afterLostWorker({ ...item, nowMs }));
     // The ledger is told first: whoever repeats this after a crash tells it the same.

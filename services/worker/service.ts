@@ -66,6 +66,8 @@ type Refusal = { error: FloError; dispose?: () => Promise<void> };
 /** Why a message is not worked on any more; null where it is. */
 const refusalOf = (received: ReceivedDispatch, nowMs: number): Refusal | null => {
   if (nowMs >= received.dispatch.header.deadlineAtMs) return { error: abortError('deadline_in_queue') };
+  // A work item's message comes again while the store takes no claim; the claim that was won is the first try.
+  if (received.dispatch.header.workItem) return null;
   if (received.deliveries <= DELIVERIES_TRIED_MAX) return null;
   const explanation = `No worker came to an end with it in ${received.deliveries - 1} deliveries.`;
   return {
