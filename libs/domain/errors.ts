@@ -169,6 +169,12 @@ export const ERROR_CATALOGUE = {
     retry: 'never',
     meaning: 'flo2 cannot take the request now.',
   },
+  storage_full: {
+    status: 507,
+    blame: 'gateway',
+    retry: 'never',
+    meaning: 'flo2 has no room left to store the request.',
+  },
   internal: { status: 500, blame: 'gateway', retry: 'never', meaning: 'flo2 failed.' },
 } as const satisfies Record<string, Entry>;
 

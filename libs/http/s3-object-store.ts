@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 import { FloError } from '#domain/errors';
 import type { ObjectStore } from '#domain/object-store';
+import { storageFull } from '#domain/storage-full';
 import { encodeObjectPath, signS3Request, type S3Credentials } from './request-signature.ts';
 
 export type S3Options = S3Credentials & {
@@ -18,6 +19,9 @@ const BACK_OFF_FIRST_MS = 200;
 const ANSWER_MS = 30_000;
 /** More than a part with its seal; an answer beyond it is not ours. */
 const OBJECT_BYTES_MAX = 16 * 1024 * 1024;
+
+/** What stores on disks of their own answer when those are full; trying again makes no room. */
+const INSUFFICIENT_STORAGE = 507;
 
 const NO_BODY = new Uint8Array();
 
@@ -81,6 +85,7 @@ export const openS3ObjectStore = (options: S3Options): OpenedObjectStore => {
         await answer.body.dump();
         if (status === 404 && method !== 'PUT') return null;
         const refusal = new StoreRefusal(`the object store answered ${method} with ${status}`);
+        if (status === INSUFFICIENT_STORAGE) throw storageFull(refusal);
         if (!mayPass(status)) throw unavailable(refusal);
         throw refusal;
       } catch (error) {

@@ -5,6 +5,7 @@ const RETRY_SOON_MS = 60_000;
 
 const isFinal = ({ code, retryAfterMs }: FloError): boolean =>
   code === 'outcome_unknown' ||
+  code === 'storage_full' ||
   (code === 'budget_exceeded' && (retryAfterMs === undefined || retryAfterMs > RETRY_SOON_MS));
 
 /** Headers by which the official SDKs decide whether and when to try again. */

@@ -1,6 +1,5 @@
 import { randomFillSync } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
-import { FloError } from '#domain/errors';
 import type { FleetState } from '#domain/fleet-state';
 import type { IdMint } from '#domain/mint-id';
 import type { Clock, ConfigurationChanges, Vault } from '#domain/ports';
@@ -26,7 +25,7 @@ import { inOpenScope } from '#postgres/tenant-scope';
 import { createTenantStore } from '#postgres/tenants';
 import { queryTierSavings } from '#postgres/tier-savings';
 import { listUnpricedUsage } from '#postgres/unpriced-usage';
-import { isStoreUnreachable } from '#postgres/unreachable';
+import { explainStoreError } from '#postgres/unreachable';
 import { createWebhookDeliveries } from '#postgres/webhook-deliveries';
 import { createWebhookEndpointStore } from '#postgres/webhook-endpoints';
 import { exportAttempts, exportCharges } from '#postgres/usage-export';
@@ -64,14 +63,7 @@ export type ControlPlaneDeps = {
   keyHealth: Pick<FleetState, 'keyHealth' | 'replaceKeyHealth'>;
 };
 
-/** An error of the store that is worth another try. */
-const explainStoreError = (error: unknown): unknown =>
-  !(error instanceof FloError) && isStoreUnreachable(error)
-    ? new FloError('unavailable', 'The store cannot be reached now. Try again shortly.', {
-        retryAfterMs: 1_000,
-        cause: error,
-      })
-    : error;
+const STORE_AWAY = 'The store cannot be reached now. Try again shortly.';
 
 const registerRoutes = (app: FastifyInstance, deps: ControlPlaneDeps): void => {
   const { database, vault, configurationChanges, clock, mint, allowPrivateUpstreams } = deps;
@@ -180,7 +172,7 @@ export const registerControlPlane = (app: FastifyInstance, deps: ControlPlaneDep
     scope.addHook('preHandler', (_request, _reply, next) => inOpenScope(next));
     // What is thrown here goes on to the server's own handler.
     scope.setErrorHandler((error) => {
-      throw explainStoreError(error);
+      throw explainStoreError(error, STORE_AWAY) ?? error;
     });
     registerRoutes(scope, deps);
     done();

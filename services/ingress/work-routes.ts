@@ -1,8 +1,8 @@
 import type { FastifyError, FastifyInstance } from 'fastify';
 import type { SurfaceId } from '#contracts/vocabulary';
-import { FloError } from '#domain/errors';
+import type { FloError } from '#domain/errors';
 import type { Logger } from '#domain/ports';
-import { isStoreUnreachable } from '#postgres/unreachable';
+import { explainStoreError } from '#postgres/unreachable';
 import { surfaceOf } from '#surfaces/registry';
 import { encodePlainError } from '#web/plain-error';
 import { readServerError } from '#web/server';
@@ -23,9 +23,11 @@ type Dialect = SurfaceId | null;
 /** Everything that is asked now and answered later: jobs, and files and batches in their dialects. */
 export const registerWorkRoutes = (app: FastifyInstance, deps: WorkRouteDeps): void => {
   const read = (thrown: FastifyError, requestId: string): FloError => {
-    if (isStoreUnreachable(thrown)) {
-      const message = 'Work cannot be stored or read now. Try again shortly.';
-      return new FloError('unavailable', message, { retryAfterMs: 1_000, cause: thrown });
+    const trouble = explainStoreError(thrown, 'Work cannot be stored or read now. Try again shortly.');
+    if (trouble !== null) {
+      if (trouble.code === 'storage_full')
+        deps.logger.error({ requestId, err: thrown }, 'there is no room to store work');
+      return trouble;
     }
     const error = readServerError(thrown, deps.bodyLimitBytes);
     if (error.code === 'internal')

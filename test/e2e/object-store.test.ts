@@ -103,6 +103,13 @@ it('refuses an upload that the store does not take, and leaves nothing of it', a
   expect(server.objects.size).toBe(before);
 });
 
+it('says of a store that is full that room has to be made, and asks it once', async () => {
+  const made = server.requests.length;
+  server.failNext(507, 1);
+  await expect(upload(randomBytes(1_000))).rejects.toMatchObject({ status: 507, code: 'storage_full' });
+  expect(server.requests.slice(made).filter((request) => request.startsWith('PUT'))).toHaveLength(1);
+});
+
 it.each([
   'ftp://key:secret@host/bucket',
   'https://host/bucket',

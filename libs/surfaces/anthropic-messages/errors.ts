@@ -36,6 +36,7 @@ const TYPES: Readonly<Record<ErrorCode, string>> = {
   outcome_unknown: 'api_error',
   queue_full: 'rate_limit_error',
   unavailable: 'overloaded_error',
+  storage_full: 'api_error',
   internal: 'api_error',
 };
 

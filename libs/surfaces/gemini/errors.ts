@@ -16,6 +16,7 @@ const STATUS_WORDS: Readonly<Record<number, string>> = {
   502: 'UNAVAILABLE',
   503: 'UNAVAILABLE',
   504: 'DEADLINE_EXCEEDED',
+  507: 'RESOURCE_EXHAUSTED',
 };
 
 /** Reasons that clients of the API know; every other one is the catalogue's. */
