@@ -39,6 +39,11 @@ export const grantReply = z.object({
 });
 export type GrantReply = z.infer<typeof grantReply>;
 
+/** What a worker asks one ingress in one turn of its event loop travels together, and so do the answers. */
+export const GRANTS_TOGETHER_MAX = 128;
+export const grantRequests = z.array(grantRequest).min(1).max(GRANTS_TOGETHER_MAX);
+export const grantReplies = z.array(grantReply).max(GRANTS_TOGETHER_MAX);
+
 /** An error as it travels; `libs/domain/errors.ts` gives its code meaning. */
 export const wireError = z.object({
   code: z.string(),
@@ -85,6 +90,15 @@ export const frameHeader = z.discriminatedUnion('kind', [
 ]);
 export type FrameHeader = z.infer<typeof frameHeader>;
 export type Frame = { header: FrameHeader; bytes: Uint8Array };
+
+/** Frames for one ingress travel together, of one attempt or of several, their bytes one behind the other. */
+export const FRAMES_TOGETHER_MAX = 128;
+export const framesHeader = z.object({
+  frames: z
+    .array(z.object({ header: frameHeader, bytes: z.int().nonnegative() }))
+    .min(1)
+    .max(FRAMES_TOGETHER_MAX),
+});
 
 /** From the ingress to the worker of an attempt. `credit` carries the bytes the client has taken so far. */
 export const attemptControl = z.discriminatedUnion('kind', [

@@ -1,7 +1,6 @@
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import {
-  frameHeader,
-  grantRequest,
+  grantRequests,
   heartbeat,
   type AttemptControl,
   type Frame,
@@ -11,7 +10,7 @@ import {
   type HeartbeatReply,
 } from '#contracts/attempt-line';
 import { ingressSubjects, workerControlSubject } from '#contracts/subjects';
-import { decodeEnvelope } from './envelope.ts';
+import { unpackFrames } from './frame-pack.ts';
 import { outboxOf } from './outbox.ts';
 
 export type IngressLineHandlers = {
@@ -48,12 +47,18 @@ export const openIngressLine = (
     });
   const subscriptions = [
     on(subjects.grant, (message) => {
-      const reply = JSON.stringify(handlers.onGrant(grantRequest.parse(message.json())));
-      outbox.send(() => message.respond(reply));
+      const replies = JSON.stringify(grantRequests.parse(message.json()).map(handlers.onGrant));
+      outbox.send(() => message.respond(replies));
     }),
     on(subjects.frame, (message) => {
-      const { header, bytes } = decodeEnvelope(message.data);
-      handlers.onFrame({ header: frameHeader.parse(header), bytes });
+      for (const frame of unpackFrames(message.data)) {
+        try {
+          handlers.onFrame(frame);
+        } catch {
+          // The others are of other requests.
+          handlers.onUnreadable(subjects.frame);
+        }
+      }
     }),
     on(subjects.heartbeat, (message) => {
       message.respond(JSON.stringify(handlers.onHeartbeat(heartbeat.parse(message.json()))));

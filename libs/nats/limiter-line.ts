@@ -20,6 +20,7 @@ import {
 import { LiveWorkers } from '#domain/live-workers';
 import type { Clock } from '#domain/ports';
 import { watchConnection } from './connection.ts';
+import { gather } from './gather.ts';
 import { outboxOf } from './outbox.ts';
 import { NoReplyError, replyInboxOf } from './reply-inbox.ts';
 
@@ -33,32 +34,6 @@ const TOGETHER_MAX = 256;
 const asks = z.array(limiterAsk).max(TOGETHER_MAX);
 const replies = z.array(limiterReply).max(TOGETHER_MAX);
 const notices = z.array(limiterNotice).max(TOGETHER_MAX);
-
-/** Gathers what is for the same receiver, and hands it on in groups before the outbox's turn. */
-const gather = <Item>(
-  handOn: (receiver: string, items: Item[]) => void,
-): ((receiver: string, item: Item) => void) => {
-  const waiting = new Map<string, Item[]>();
-  const flush = (): void => {
-    const groups = [...waiting];
-    waiting.clear();
-    for (const [receiver, items] of groups) {
-      for (let start = 0; start < items.length; start += TOGETHER_MAX) {
-        handOn(receiver, items.slice(start, start + TOGETHER_MAX));
-      }
-    }
-  };
-  return (receiver, item) => {
-    const known = waiting.get(receiver);
-    if (known !== undefined) {
-      known.push(item);
-      return;
-    }
-    // After all that is ready to run now has run.
-    if (waiting.size === 0) process.nextTick(flush);
-    waiting.set(receiver, [item]);
-  };
-};
 
 const hear = (
   connection: NatsConnection,
@@ -155,7 +130,7 @@ export const openLimiterOwnerLine = (
   ];
   tell(false);
   const timer = setInterval(() => tell(false), PRESENCE_INTERVAL_MS);
-  const notify = gather<LimiterNotice>((clientId, together) => {
+  const notify = gather<LimiterNotice>(outbox, TOGETHER_MAX, (clientId, together) => {
     // Nobody answers it; but where nobody listens, the server itself says so at once.
     inbox
       .request(limiterNoticeSubject(clientId), JSON.stringify(together), { timeoutMs: NOTICE_TIMEOUT_MS })
@@ -210,7 +185,7 @@ export const openLimiterClientLine = (
       .catch(() => []);
     for (const [index, { tell }] of together.entries()) tell(told[index] ?? null);
   };
-  const ask = gather<Asking>((workerId, together) => void send(workerId, together));
+  const ask = gather<Asking>(outbox, TOGETHER_MAX, (workerId, together) => void send(workerId, together));
   return {
     ask: (workerId, asked) => new Promise((tell) => ask(workerId, { ask: asked, tell })),
     report: (workerId, report) => {

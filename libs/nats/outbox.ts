@@ -10,20 +10,33 @@ export type Outbox = {
   send: (send: () => void) => void;
   /** For what has an answer: resolves as `request` does. */
   request: <Answer>(request: () => Promise<Answer>) => Promise<Answer>;
+  /** Calls back before this turn's messages leave: what is sent from there is the last of them. */
+  atEnd: (callback: () => void) => void;
 };
 
 const outboxes = new WeakMap<NatsConnection, Outbox>();
 
 const createOutbox = (): Outbox => {
   let waiting: (() => void)[] = [];
+  let endings: (() => void)[] = [];
+  let isDue = false;
   const flush = (): void => {
+    const called = endings;
+    endings = [];
+    for (const callback of called) callback();
     const turn = waiting;
     waiting = [];
+    isDue = false;
     for (const send of turn) send();
+  };
+  const becomeDue = (): void => {
+    if (isDue) return;
+    isDue = true;
+    setImmediate(flush);
   };
   const send = (next: () => void): void => {
     waiting.push(next);
-    if (waiting.length === 1) setImmediate(flush);
+    becomeDue();
   };
   return {
     send,
@@ -37,6 +50,10 @@ const createOutbox = (): Outbox => {
           }
         });
       }),
+    atEnd: (callback) => {
+      endings.push(callback);
+      becomeDue();
+    },
   };
 };
 

@@ -1,9 +1,12 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 import {
   attemptControl,
-  grantReply,
+  GRANTS_TOGETHER_MAX,
+  grantReplies,
   heartbeatReply,
+  FRAMES_TOGETHER_MAX,
   type AttemptControl,
+  type Frame,
   type FrameHeader,
   type GrantReply,
   type GrantRequest,
@@ -11,7 +14,8 @@ import {
   type HeartbeatReply,
 } from '#contracts/attempt-line';
 import { ingressSubjects, workerControlSubject } from '#contracts/subjects';
-import { encodeEnvelope } from './envelope.ts';
+import { packFrames } from './frame-pack.ts';
+import { gather } from './gather.ts';
 import { outboxOf } from './outbox.ts';
 import { NoReplyError, replyInboxOf } from './reply-inbox.ts';
 
@@ -33,6 +37,10 @@ export type WorkerLine = {
 const noReply = (error: unknown): NoReply =>
   error instanceof NoReplyError && error.kind === 'gone' ? 'gone' : 'silent';
 
+type Asking = { request: GrantRequest; tell: (reply: GrantReply | NoReply) => void };
+
+const NOTHING = new Uint8Array();
+
 /** The worker's end of the attempt line (`libs/contracts/attempt-line.ts`). */
 export const openWorkerLine = (
   connection: NatsConnection,
@@ -52,25 +60,39 @@ export const openWorkerLine = (
       }
     },
   });
-  return {
-    requestGrant: async (ingressId, request) => {
-      const payload = JSON.stringify(request);
-      for (let tries = 1; ; tries += 1) {
-        try {
-          const message = await inbox.request(ingressSubjects(ingressId).grant, payload, {
-            timeoutMs: GRANT_TIMEOUT_MS,
-          });
-          return grantReply.parse(message.json());
-        } catch (error) {
-          const reason = noReply(error);
-          if (reason === 'gone' || tries === GRANT_TRIES) return reason;
-        }
+  const askTogether = async (
+    ingressId: string,
+    requests: GrantRequest[],
+  ): Promise<GrantReply[] | NoReply> => {
+    const payload = JSON.stringify(requests);
+    for (let tries = 1; ; tries += 1) {
+      try {
+        const message = await inbox.request(ingressSubjects(ingressId).grant, payload, {
+          timeoutMs: GRANT_TIMEOUT_MS,
+        });
+        return grantReplies.parse(message.json());
+      } catch (error) {
+        const reason = noReply(error);
+        if (reason === 'gone' || tries === GRANT_TRIES) return reason;
       }
-    },
-    sendFrame: (ingressId, header, bytes) => {
-      const message = encodeEnvelope(header, bytes);
-      outbox.send(() => connection.publish(ingressSubjects(ingressId).frame, message));
-    },
+    }
+  };
+  const ask = gather<Asking>(outbox, GRANTS_TOGETHER_MAX, (ingressId, together) => {
+    const requests = together.map(({ request }) => request);
+    void askTogether(ingressId, requests).then((replies) => {
+      for (const [index, { tell }] of together.entries()) {
+        tell(typeof replies === 'string' ? replies : (replies[index] ?? 'silent'));
+      }
+    });
+  });
+  // At the turn's end, so that an attempt's event has left before its last frame does.
+  const sendFrame = gather<Frame>(outbox, FRAMES_TOGETHER_MAX, (ingressId, frames) => {
+    const { frame: subject } = ingressSubjects(ingressId);
+    for (const message of packFrames(frames)) outbox.send(() => connection.publish(subject, message));
+  });
+  return {
+    requestGrant: (ingressId, request) => new Promise((tell) => ask(ingressId, { request, tell })),
+    sendFrame: (ingressId, header, bytes = NOTHING) => sendFrame(ingressId, { header, bytes }),
     beat: async (ingressId, beat) => {
       try {
         const message = await inbox.request(ingressSubjects(ingressId).heartbeat, JSON.stringify(beat), {
