@@ -12,6 +12,7 @@ import { faultPoint } from '#runtime/fault-point';
 import { AttemptRoom } from './attempt-room.ts';
 import type { AnswerSink, RequestOwner } from './attempt-ports.ts';
 import { CoalescingWriter } from './coalescing-writer.ts';
+import { handedOn } from './handed-on.ts';
 import { prepareAttempt, type Prepared } from './prepare-attempt.ts';
 import type { RequestInHand } from './requests-in-hand.ts';
 import { UpstreamAttempt, type UpstreamAttemptResult } from './upstream-attempt.ts';
@@ -280,14 +281,8 @@ export class DispatchRun {
       return;
     }
     const { step } = reservation;
-    const uncalled = this.#owner.uncalled();
-    const header = {
-      ...this.#header,
-      step,
-      reservation,
-      firstAttempt: this.#attempts + 1,
-      ...(uncalled > 0 && { uncalled }),
-    };
+    const taken = { reservation, attempts: this.#attempts, uncalled: this.#owner.uncalled() };
+    const header = handedOn(this.#header, taken);
     try {
       faultPoint('worker.handing_over');
       await this.#deps.queue.publish({ header, body: dispatch.body });
