@@ -78,7 +78,7 @@ export class EventText {
         : `{"input_tokens":${input},"cache_read_input_tokens":${cached},"cache_creation_input_tokens":0,"output_tokens":${output},"service_tier":"standard"}`;
     const text = `{"version":1,"attemptId":"${this.#id('att', idTime)}","revision":1,"requestId":"${this.#id('req', idTime)}","tenantId":"${this.#tenants[team % 3]}","apiKeyId":"${this.#apiKeys[team]}","providerKeyId":"${key}","provider":"${provider}","model":"${model}","servedModel":"${model}","requestedModel":"${provider}/${model}","route":null,"lane":"interactive","surface":"openai-chat","stream":true,"attribution":{"team":"team-${team}","feature":"feature-${this.#pick(FEATURES)}","user":"user-${this.#pick(USERS)}","tags":{"env":"prod","release":"2026.10"}},"attemptNumber":1,"step":0,"outcome":"succeeded","errorCode":null,"upstreamStatus":200,"upstreamRequestId":"req_0123456789abcdef0123456789abcdef","providerResponseId":"chatcmpl-${this.#sequence}","finishReason":"stop","startedAtMs":${atMs},"queueMs":2,"firstByteMs":${200 + this.#pick(400)},"firstTokenMs":${250 + this.#pick(400)},"durationMs":${900 + this.#pick(4_000)},"usage":{"source":"provider","tokens":{"input":${input},"cache_read":${cached},"output":${output}},"reasoning":0,"raw":${raw}}}`;
     return {
-      bytes: Buffer.from(text),
+      bytes: Buffer.from(text, 'latin1'),
       stream: 'EVT@bench',
       streamSequence: BigInt(this.#sequence),
       deliveryCount: 1,
