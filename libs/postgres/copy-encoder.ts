@@ -42,7 +42,7 @@ export class CopyEncoder {
   /** `send` gets pieces that are not written to again. */
   constructor(send: (piece: Buffer) => void) {
     this.#send = send;
-    [this.#bytes, this.#view] = CopyEncoder.#allocate(PIECE_BYTES * 1.25);
+    [this.#bytes, this.#view] = CopyEncoder.#allocate(0);
   }
 
   /** Of the piece in hand, in bytes. */
@@ -58,7 +58,9 @@ export class CopyEncoder {
   #reserve(size: number): void {
     if (this.#length + size <= this.#bytes.length) return;
     const written = this.#bytes.subarray(0, this.#length);
-    [this.#bytes, this.#view] = CopyEncoder.#allocate(2 * (this.#length + size));
+    // Not before there is something to write: many encoders write nothing.
+    const wanted = this.#length === 0 ? Math.max(PIECE_BYTES * 1.25, size) : 2 * (this.#length + size);
+    [this.#bytes, this.#view] = CopyEncoder.#allocate(wanted);
     written.copy(this.#bytes);
   }
 
@@ -66,7 +68,7 @@ export class CopyEncoder {
   flush(): void {
     if (this.#length === 0) return;
     this.#send(this.#bytes.subarray(0, this.#length));
-    [this.#bytes, this.#view] = CopyEncoder.#allocate(PIECE_BYTES * 1.25);
+    [this.#bytes, this.#view] = CopyEncoder.#allocate(0);
     this.#length = 0;
   }
 
