@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { AnswerHead } from '#contracts/attempt-line';
 import type { DispatchHeader, PlanStep } from '#contracts/dispatch';
 import type { AttemptId, ProviderKeyId } from '#contracts/ids';
 import { reportedEvent } from '#domain/attempt-report';
@@ -9,6 +10,7 @@ import type { UpstreamClient } from '#http/upstream-client';
 import type { AttemptEventPublisher } from '#nats/attempt-event-publisher';
 import type { DispatchPublisher, ReceivedDispatch } from '#nats/dispatch-queue';
 import { faultPoint } from '#runtime/fault-point';
+import { answerHeadOf } from './answer-head.ts';
 import { AttemptRoom } from './attempt-room.ts';
 import type { AnswerSink, RequestOwner } from './attempt-ports.ts';
 import { CoalescingWriter } from './coalescing-writer.ts';
@@ -188,17 +190,9 @@ export class DispatchRun {
     return result;
   }
 
-  #head(
-    answer: { status: number; contentType: string; upstreamRequestId: string | null },
-    { translation }: Prepared,
-  ) {
-    return {
-      ...answer,
-      droppedParams: [...translation.droppedParams],
-      provider: this.#step.provider,
-      model: this.#step.model,
-      queueMs: Math.max(0, this.#grantedAtMs - this.#header.admittedAtMs),
-    };
+  #head(answer: Parameters<typeof answerHeadOf>[0], { translation }: Prepared): AnswerHead {
+    const grantedAtMs = this.#grantedAtMs;
+    return answerHeadOf(answer, { header: this.#header, step: this.#step, translation, grantedAtMs });
   }
 
   #answer(result: UpstreamAttemptResult, prepared: Prepared, sink: AnswerSink): void {
