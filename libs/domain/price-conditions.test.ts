@@ -31,6 +31,32 @@ const usage = (tokens: AttemptEvent['usage']['tokens'], more: Partial<AttemptEve
 });
 
 describe('a rate holds under its conditions', () => {
+  it('from the millisecond it is in force to the one it is not, in whatever order one book is asked', () => {
+    const book = new PriceBook([
+      rateOf('input', 1n, { effectiveFromMs: 1_000, effectiveToMs: 2_000 }),
+      rateOf('input', 2n, { effectiveFromMs: 2_000, effectiveToMs: 3_000 }),
+      rateOf('output', 5n, { effectiveFromMs: 1_500 }),
+    ]);
+    const inForce = (atMs: number) => book.ratesOf('openai', 'm', atMs).map((rate) => rate.ratePicoUsd);
+    const expected = new Map<number, bigint[]>([
+      [999, []],
+      [1_000, [1n]],
+      [1_499, [1n]],
+      [1_500, [1n, 5n]],
+      [1_999, [1n, 5n]],
+      [2_000, [2n, 5n]],
+      [2_999, [2n, 5n]],
+      [3_000, [5n]],
+      [9_000, [5n]],
+    ]);
+    for (const first of expected.keys()) {
+      for (const [atMs, rates] of expected) {
+        inForce(first);
+        expect(inForce(atMs), `${atMs} after ${first}`).toEqual(rates);
+      }
+    }
+  });
+
   it('for a part of the units, where rates follow on each other', () => {
     const rates = [
       rateOf('input', 30n, { quantityFrom: 1_000n, quantityTo: 5_000n }),
