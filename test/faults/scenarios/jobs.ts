@@ -10,7 +10,7 @@ import { ingressUrls } from './traffic.ts';
 
 type JobPoint = { point: FaultPoint; role: Role; recoveryMaxMs: number };
 
-/** A lost worker's items go back after its beats are missed; a webhook's claim runs out after a minute. */
+/** A lost worker's items go back after its beats are missed; a webhook that was in hand goes out again after a minute. */
 const MENDED_MS = 45_000;
 const WEBHOOK_MS = 100_000;
 
@@ -20,8 +20,8 @@ const JOB_POINTS: readonly JobPoint[] = [
   { point: 'worker.granted', role: 'worker', recoveryMaxMs: MENDED_MS },
   { point: 'worker.headers', role: 'worker', recoveryMaxMs: MENDED_MS },
   { point: 'worker.event_published', role: 'worker', recoveryMaxMs: MENDED_MS },
-  { point: 'jobs.recording', role: 'jobs', recoveryMaxMs: MENDED_MS },
-  { point: 'jobs.recorded', role: 'jobs', recoveryMaxMs: MENDED_MS },
+  { point: 'jobs.recording', role: 'jobs', recoveryMaxMs: WEBHOOK_MS },
+  { point: 'jobs.recorded', role: 'jobs', recoveryMaxMs: WEBHOOK_MS },
   { point: 'webhook.sent', role: 'jobs', recoveryMaxMs: WEBHOOK_MS },
 ];
 
