@@ -22,6 +22,9 @@ export type StartedProcess = LaunchedProcess & {
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
+/** As `infra/Dockerfile` has it. */
+const YOUNG_GENERATION = '--max-semi-space-size=16';
+
 const living = new Set<ChildProcess>();
 
 /** Ends every process that was launched here, without a word. */
@@ -36,7 +39,7 @@ export const launchProcess = (
   env: Readonly<Record<string, string>>,
   args: readonly string[] = [],
 ): LaunchedProcess => {
-  const child = spawn(process.execPath, [`services/${role}/main.ts`, ...args], {
+  const child = spawn(process.execPath, [YOUNG_GENERATION, `services/${role}/main.ts`, ...args], {
     cwd: ROOT,
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
