@@ -1,18 +1,10 @@
 /** A batch through `kill -9` of every role: each line answered exactly once, each call in the ledger. */
 import OpenAI, { toFile } from 'openai';
-import { Client } from 'pg';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { z } from 'zod';
-import {
-  createTenant,
-  launchProcess,
-  mintSecrets,
-  startProcess,
-  type StartedProcess,
-  type TestTenant,
-} from '#test/support/flo2';
-import { createDatabase, startNats, type TestDatabase, type TestNats } from '#test/support/services';
-import { startSimulator, type Simulator } from '#test/simulators/simulator';
+import type { StartedProcess } from '#test/support/flo2-process';
+import { openRoleEnvironment, type RoleEnvironment } from '#test/support/role-environment';
+import { createTenant, type TestTenant } from '#test/support/tenant';
 
 const LINES = 400;
 /** Calls seen by the provider at which the next role is killed. */
@@ -22,64 +14,37 @@ const SETTLE_MS = 60_000;
 const ROLES = ['worker', 'jobs', 'ingress', 'metering'] as const;
 type Role = (typeof ROLES)[number];
 
-let database: TestDatabase;
-let nats: TestNats;
-let simulator: Simulator;
-let ledger: Client;
-let environment: Record<string, string>;
-let control: StartedProcess;
+let surroundings: RoleEnvironment;
 let roles: Record<Role, StartedProcess>;
 let tenant: TestTenant;
 
 beforeAll(async () => {
-  [database, nats, simulator] = await Promise.all([createDatabase(), startNats(), startSimulator()]);
-  ledger = new Client({ connectionString: database.url });
-  await ledger.connect();
-  const { adminKey, masterKey } = mintSecrets();
-  environment = {
-    DATABASE_URL: database.url,
-    NATS_URL: nats.url,
-    FLO2_ADMIN_KEY: adminKey,
-    FLO2_MASTER_KEY: masterKey,
-    FLO2_ALLOW_PRIVATE_UPSTREAMS: 'true',
-    FLO2_WORKER_QUEUED_CONCURRENCY: '8',
-    LOG_LEVEL: 'info',
-  };
-  const migration = launchProcess('migrate', environment);
-  expect((await migration.exited).code, migration.output()).toBe(0);
-  const [startedControl, worker, jobs, ingress, metering] = await Promise.all([
-    startProcess('control', environment),
-    startProcess('worker', environment),
-    startProcess('jobs', environment),
-    startProcess('ingress', environment),
-    startProcess('metering', environment),
+  surroundings = await openRoleEnvironment({ FLO2_WORKER_QUEUED_CONCURRENCY: '8' });
+  const { start, simulator, adminKey } = surroundings;
+  const [control, worker, jobs, ingress, metering] = await Promise.all([
+    start('control'),
+    start('worker'),
+    start('jobs'),
+    start('ingress'),
+    start('metering'),
   ]);
-  control = startedControl;
   roles = { worker, jobs, ingress, metering };
   tenant = await createTenant({ url: control.url ?? '', adminKey }, { simulatorUrl: simulator.url });
 }, 120_000);
 
-afterAll(async () => {
-  for (const running of [control, ...Object.values(roles)]) {
-    running.kill('SIGKILL');
-    await running.exited;
-  }
-  await ledger.end();
-  await simulator.close();
-  await nats.stop();
-  await database.drop();
-});
+afterAll(() => surroundings.close());
 
 const clientNow = (): OpenAI =>
   new OpenAI({ apiKey: tenant.apiKey, baseURL: `${roles.ingress.url}/v1`, maxRetries: 0 });
 
-const attemptsAtProvider = () => simulator.log.attempts.filter(({ attemptId }) => attemptId !== null);
+const attemptsAtProvider = () =>
+  surroundings.simulator.log.attempts.filter(({ attemptId }) => attemptId !== null);
 
 const killAndRestart = async (role: Role): Promise<void> => {
   const killed = roles[role];
   killed.kill('SIGKILL');
   await killed.exited;
-  roles[role] = await startProcess(role, environment);
+  roles[role] = await surroundings.start(role);
 };
 
 const resultLine = z.looseObject({
@@ -138,7 +103,7 @@ it('keeps every line and every call through the death of each role', { timeout: 
   const calls = attemptsAtProvider();
   const recorded = await vi.waitFor(
     async () => {
-      const { rows } = await ledger.query<{ attempt_id: string; outcomes: string[] }>(
+      const { rows } = await surroundings.ledger.query<{ attempt_id: string; outcomes: string[] }>(
         'select attempt_id, array_agg(outcome order by revision desc) as outcomes from usage_event group by attempt_id',
       );
       const known = new Map(rows.map((row) => [row.attempt_id, row.outcomes]));
@@ -151,7 +116,7 @@ it('keeps every line and every call through the death of each role', { timeout: 
   // and where the worker could not even tell of its call, the ledger says that its outcome is not known.
   const repeated = calls.length - LINES;
   const unknown = [...recorded.values()].filter(([outcome]) => outcome === 'outcome_unknown').length;
-  const { rows: flagged } = await ledger.query<{ count: string }>(
+  const { rows: flagged } = await surroundings.ledger.query<{ count: string }>(
     'select count(*) from work_item where possible_duplicate_charge',
   );
   const flaggedLines = Number(flagged[0]?.count);

@@ -1,13 +1,11 @@
 /** A budget under roles as processes of their own, which are killed without warning while it is used up. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { decodeUsd } from '#domain/money';
 import { expireLeases } from '#postgres/budget-leases';
 import { openDatabase, type Database } from '#postgres/database';
-import { startSimulator, type Simulator } from '#test/simulators/simulator';
-import { launchProcess, mintSecrets, startProcess, type StartedProcess } from '#test/support/flo2';
-import { createDatabase, startNats, type TestDatabase, type TestNats } from '#test/support/services';
+import type { StartedProcess } from '#test/support/flo2-process';
+import { openRoleEnvironment, type RoleEnvironment } from '#test/support/role-environment';
 import { callControl, createTenant, type TestTenant } from '#test/support/tenant';
 
 const ROLES = ['control', 'ingress', 'worker', 'metering'] as const;
@@ -16,19 +14,14 @@ type Role = (typeof ROLES)[number];
 const SETTLE_MS = 60_000;
 const MINUTE_MS = 60_000;
 
-let database: TestDatabase;
-let nats: TestNats;
-let simulator: Simulator;
-let ledger: Client;
+let surroundings: RoleEnvironment;
 let pool: Database;
-let environment: Record<string, string>;
-let adminKey: string;
 const roles = new Map<Role, StartedProcess>();
 
 const urlOf = (role: Role): string => roles.get(role)?.url ?? '';
 
 const startRoles = async (names: readonly Role[]): Promise<void> => {
-  await Promise.all(names.map(async (name) => roles.set(name, await startProcess(name, environment))));
+  await Promise.all(names.map(async (name) => roles.set(name, await surroundings.start(name))));
 };
 const killRoles = async (names: readonly Role[]): Promise<void> => {
   await Promise.all(
@@ -40,42 +33,23 @@ const killRoles = async (names: readonly Role[]): Promise<void> => {
 };
 
 beforeAll(async () => {
-  database = await createDatabase();
-  nats = await startNats();
-  simulator = await startSimulator();
-  ledger = new Client({ connectionString: database.url });
-  await ledger.connect();
-  pool = openDatabase({ url: database.url, poolMax: 1, applicationName: 'test', onIdleError: () => {} });
-  const secrets = mintSecrets();
-  adminKey = secrets.adminKey;
-  environment = {
-    DATABASE_URL: database.url,
-    NATS_URL: nats.url,
-    FLO2_ADMIN_KEY: adminKey,
-    FLO2_MASTER_KEY: secrets.masterKey,
-    FLO2_ALLOW_PRIVATE_UPSTREAMS: 'true',
-    FLO2_REQUEST_TIMEOUT_MS: '30000',
-  };
-  const migration = launchProcess('migrate', environment);
-  expect((await migration.exited).code, migration.output()).toBe(0);
+  surroundings = await openRoleEnvironment({ FLO2_REQUEST_TIMEOUT_MS: '30000' });
+  const { databaseUrl } = surroundings;
+  pool = openDatabase({ url: databaseUrl, poolMax: 1, applicationName: 'test', onIdleError: () => {} });
   await startRoles(ROLES);
 }, 120_000);
 
 afterAll(async () => {
-  await killRoles(ROLES);
   await pool.close();
-  await ledger.end();
-  await simulator.close();
-  await nats.stop();
-  await database.drop();
+  await surroundings.close();
 });
 
-const control = () => ({ url: urlOf('control'), adminKey });
+const control = () => ({ url: urlOf('control'), adminKey: surroundings.adminKey });
 
 const createBudgeted = async (
   budget: Record<string, unknown>,
 ): Promise<{ tenant: TestTenant; budgetId: string }> => {
-  const tenant = await createTenant(control(), { simulatorUrl: simulator.url });
+  const tenant = await createTenant(control(), { simulatorUrl: surroundings.simulator.url });
   const path = `/tenants/${tenant.tenantId}/budgets`;
   const created = (await callControl(control(), 'POST', path, { period: 'month', ...budget })) as {
     id: string;
@@ -115,7 +89,12 @@ const sendUntilLetIn = async (tenant: TestTenant): Promise<Answer> => {
 };
 
 const standingOf = async (budgetId: string) => {
-  const { rows } = await ledger.query<{ used: string; spent: string; leased: string; open: string }>(
+  const { rows } = await surroundings.ledger.query<{
+    used: string;
+    spent: string;
+    leased: string;
+    open: string;
+  }>(
     `select sum(spent_pico_usd) as spent, sum(spent_pico_usd + uncertain_pico_usd) as used,
             sum(leased_pico_usd) as leased,
             (select coalesce(sum(open_pico_usd), 0) from budget_lease where budget_id = $1) as open
@@ -133,7 +112,7 @@ const standingOf = async (budgetId: string) => {
 };
 
 const ledgerCostOf = async ({ tenantId }: TestTenant): Promise<bigint> => {
-  const { rows } = await ledger.query<{ cost: string }>(
+  const { rows } = await surroundings.ledger.query<{ cost: string }>(
     'select coalesce(sum(cost_pico_usd), 0) as cost from usage_entry where tenant_id = $1',
     [tenantId],
   );
@@ -142,14 +121,14 @@ const ledgerCostOf = async ({ tenantId }: TestTenant): Promise<bigint> => {
 
 /** Its attempts, as the provider saw them. */
 const callsOf = ({ providerSecrets }: TestTenant) =>
-  simulator.log.attempts.filter(({ credential }) => providerSecrets.includes(credential ?? ''));
+  surroundings.simulator.log.attempts.filter(({ credential }) => providerSecrets.includes(credential ?? ''));
 
 /** Resolves when metering has recorded every call of the tenant that the provider saw. */
 const recordedAll = (tenant: TestTenant) =>
   vi.waitFor(
     async () => {
       const calls = callsOf(tenant);
-      const { rows } = await ledger.query<{ attempts: string }>(
+      const { rows } = await surroundings.ledger.query<{ attempts: string }>(
         'select count(distinct attempt_id) as attempts from usage_event where tenant_id = $1',
         [tenant.tenantId],
       );
@@ -165,7 +144,7 @@ describe('a budget', () => {
     { timeout: 120_000 },
     async () => {
       const { tenant, budgetId } = await createBudgeted({ limit: '1' });
-      simulator.setBehaviour({
+      surroundings.simulator.setBehaviour({
         match: { model: 'gpt-4o' },
         behaviour: { tokens: { input: 30, output: 480 } },
       });
@@ -208,8 +187,8 @@ describe('a budget', () => {
     async () => {
       // Room for what dies, and for what comes after.
       const { tenant, budgetId } = await createBudgeted({ limit: '5' });
-      simulator.clearBehaviours();
-      simulator.setBehaviour({ match: { model: 'gpt-4o' }, behaviour: { latencyMs: 1_000 } });
+      surroundings.simulator.clearBehaviours();
+      surroundings.simulator.setBehaviour({ match: { model: 'gpt-4o' }, behaviour: { latencyMs: 1_000 } });
       const answers = Promise.all(Array.from({ length: 40 }, () => send(tenant)));
       await vi.waitFor(() => expect(callsOf(tenant).length).toBeGreaterThan(10), {
         timeout: SETTLE_MS,
@@ -222,7 +201,7 @@ describe('a budget', () => {
       expect(killed.leased).toBe(killed.open);
 
       await startRoles(ROLES);
-      simulator.clearBehaviours();
+      surroundings.simulator.clearBehaviours();
       // The new processes serve within what is left, beside the holds of the dead.
       expect((await send(tenant)).status).toBe(200);
       await vi.waitFor(async () => expect(await ledgerCostOf(tenant)).toBeGreaterThan(0n), {
@@ -241,7 +220,7 @@ describe('a budget', () => {
     const { tenant, budgetId } = await createBudgeted({ limit: '1' });
     const [keyId] = tenant.providerKeyIds;
     // The worker finds the key gone after the request was admitted with it.
-    await ledger.query(`update provider_key set sealed = '\\x00' where id = $1`, [keyId]);
+    await surroundings.ledger.query(`update provider_key set sealed = '\\x00' where id = $1`, [keyId]);
     expect((await send(tenant)).status).toBeGreaterThanOrEqual(500);
     await vi.waitFor(
       async () => expect(await standingOf(budgetId)).toMatchObject({ leased: 0n, open: 0n, used: 0n }),

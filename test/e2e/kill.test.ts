@@ -1,12 +1,9 @@
 /** Roles as processes of their own, killed without warning in the middle of the work. */
-import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { TOKEN_CLASSES } from '#contracts/usage';
 import type { CallRecord } from '#test/simulators/call-log';
-import { startSimulator, type Simulator } from '#test/simulators/simulator';
-import { mintSecrets, startProcess, type StartedProcess } from '#test/support/flo2';
-import { launchProcess } from '#test/support/flo2-process';
-import { createDatabase, startNats, type TestDatabase, type TestNats } from '#test/support/services';
+import type { StartedProcess } from '#test/support/flo2-process';
+import { openRoleEnvironment, type RoleEnvironment } from '#test/support/role-environment';
 import { createTenant, type TestTenant } from '#test/support/tenant';
 
 const REQUESTS = 1_000;
@@ -15,51 +12,24 @@ const KILL_AFTER = 300;
 /** Lost workers are missed after 3.5 s and messages come again after 5 s. */
 const SETTLE_MS = 40_000;
 
-let database: TestDatabase;
-let nats: TestNats;
-let simulator: Simulator;
-let ledger: Client;
-let environment: Record<string, string>;
+let surroundings: RoleEnvironment;
 let roles: Record<'control' | 'ingress' | 'worker' | 'metering', StartedProcess>;
 let tenant: TestTenant;
 
 beforeAll(async () => {
-  database = await createDatabase();
-  nats = await startNats();
-  simulator = await startSimulator();
-  ledger = new Client({ connectionString: database.url });
-  await ledger.connect();
-  const { adminKey, masterKey } = mintSecrets();
-  environment = {
-    DATABASE_URL: database.url,
-    NATS_URL: nats.url,
-    FLO2_ADMIN_KEY: adminKey,
-    FLO2_MASTER_KEY: masterKey,
-    FLO2_ALLOW_PRIVATE_UPSTREAMS: 'true',
-    LOG_LEVEL: 'info',
-  };
-  const migration = launchProcess('migrate', environment);
-  expect((await migration.exited).code, migration.output()).toBe(0);
+  surroundings = await openRoleEnvironment();
+  const { start, simulator, adminKey } = surroundings;
   const [control, ingress, worker, metering] = await Promise.all([
-    startProcess('control', environment),
-    startProcess('ingress', environment),
-    startProcess('worker', environment),
-    startProcess('metering', environment),
+    start('control'),
+    start('ingress'),
+    start('worker'),
+    start('metering'),
   ]);
   roles = { control, ingress, worker, metering };
   tenant = await createTenant({ url: control.url ?? '', adminKey }, { simulatorUrl: simulator.url });
 }, 120_000);
 
-afterAll(async () => {
-  for (const running of Object.values(roles)) {
-    running.kill('SIGKILL');
-    await running.exited;
-  }
-  await ledger.end();
-  await simulator.close();
-  await nats.stop();
-  await database.drop();
-});
+afterAll(() => surroundings.close());
 
 type Ending = 'answered' | 'outcome_unknown' | 'other_error' | 'broken';
 
@@ -107,7 +77,7 @@ type Row = { attempt_id: string; outcome: string; usage_source: string } & Recor
 
 /** The ledger's word on each attempt: the worker's report where there is one, else the presumption. */
 const readLedger = async (): Promise<Map<string, Row[]>> => {
-  const { rows } = await ledger.query<Row>(
+  const { rows } = await surroundings.ledger.query<Row>(
     `select distinct on (attempt_id) attempt_id, outcome, usage_source, ${TOKEN_CLASSES.map((component) => `${component}_tokens as ${component}`).join(', ')}
      from usage_event order by attempt_id, revision desc`,
   );
@@ -147,7 +117,7 @@ const expectAgreement = async (calls: readonly CallRecord[]): Promise<{ unknown:
 const sendAllAndKill = async (
   role: 'worker' | 'metering' | 'ingress',
 ): Promise<{ endings: Ending[]; calls: CallRecord[] }> => {
-  const before = simulator.log.attempts.length;
+  const before = surroundings.simulator.log.attempts.length;
   const restarts: Promise<void>[] = [];
   const endings = await sendAll((done) => {
     if (done < KILL_AFTER || restarts.length > 0) return;
@@ -155,12 +125,12 @@ const sendAllAndKill = async (
     killed.kill('SIGKILL');
     restarts.push(
       killed.exited.then(async () => {
-        roles[role] = await startProcess(role, environment);
+        roles[role] = await surroundings.start(role);
       }),
     );
   });
   await Promise.all(restarts);
-  return { endings, calls: simulator.log.attempts.slice(before) };
+  return { endings, calls: surroundings.simulator.log.attempts.slice(before) };
 };
 
 describe('kill -9 in the middle of 1,000 requests', () => {

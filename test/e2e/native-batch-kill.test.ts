@@ -2,70 +2,28 @@
  * The jobs role dies at every named point of a provider batch's life, as by `kill -9`: the batch is made once,
  * each line is charged once and recorded once. No worker runs, so that nothing can go another way.
  */
-import { Client } from 'pg';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { FaultPoint } from '#runtime/fault-point';
-import {
-  createTenant,
-  launchProcess,
-  mintSecrets,
-  startProcess,
-  type StartedProcess,
-  type TestTenant,
-} from '#test/support/flo2';
+import { launchProcess } from '#test/support/flo2-process';
 import { BatchCaller, statusesOf } from '#test/support/native-batches';
-import { createDatabase, startNats, type TestDatabase, type TestNats } from '#test/support/services';
-import { startSimulator, type Simulator } from '#test/simulators/simulator';
+import { openRoleEnvironment, type RoleEnvironment } from '#test/support/role-environment';
+import { createTenant } from '#test/support/tenant';
 
-let database: TestDatabase;
-let nats: TestNats;
-let simulator: Simulator;
-let ledger: Client;
-let environment: Record<string, string>;
-let roles: StartedProcess[];
-let tenant: TestTenant;
+let surroundings: RoleEnvironment;
 let caller: BatchCaller;
 
 beforeAll(async () => {
-  [database, nats, simulator] = await Promise.all([createDatabase(), startNats(), startSimulator()]);
-  ledger = new Client({ connectionString: database.url });
-  await ledger.connect();
-  const { adminKey, masterKey } = mintSecrets();
-  environment = {
-    DATABASE_URL: database.url,
-    NATS_URL: nats.url,
-    FLO2_ADMIN_KEY: adminKey,
-    FLO2_MASTER_KEY: masterKey,
-    FLO2_ALLOW_PRIVATE_UPSTREAMS: 'true',
-    FLO2_NATIVE_BATCH_POLL_MS: '100',
-    LOG_LEVEL: 'info',
-  };
-  const migration = launchProcess('migrate', environment);
-  expect((await migration.exited).code, migration.output()).toBe(0);
-  const [control, ingress, metering] = await Promise.all([
-    startProcess('control', environment),
-    startProcess('ingress', environment),
-    startProcess('metering', environment),
-  ]);
-  roles = [control, ingress, metering];
-  const providerKeys = [{ provider: 'openai' as const }];
-  tenant = await createTenant(
+  surroundings = await openRoleEnvironment({ FLO2_NATIVE_BATCH_POLL_MS: '100' });
+  const { start, simulator, adminKey } = surroundings;
+  const [control, ingress] = await Promise.all([start('control'), start('ingress'), start('metering')]);
+  const tenant = await createTenant(
     { url: control.url ?? '', adminKey },
-    { simulatorUrl: simulator.url, providerKeys },
+    { simulatorUrl: simulator.url, providerKeys: [{ provider: 'openai' }] },
   );
   caller = new BatchCaller(ingress.url ?? '', tenant.apiKey);
 }, 120_000);
 
-afterAll(async () => {
-  for (const running of roles) {
-    running.kill('SIGKILL');
-    await running.exited;
-  }
-  await ledger.end();
-  await simulator.close();
-  await nats.stop();
-  await database.drop();
-});
+afterAll(() => surroundings.close());
 
 const LINES = 5;
 
@@ -76,10 +34,11 @@ it.each<FaultPoint>([
   'jobs.native_told',
   'jobs.native_recorded',
 ])('makes one batch and records each line once when jobs dies at %s', async (point) => {
+  const { simulator, ledger } = surroundings;
   simulator.log.clear();
   const before = simulator.batches.all().length;
   const doomed = launchProcess('jobs', {
-    ...environment,
+    ...surroundings.variables,
     FLO2_FAULT_TESTS: 'true',
     FLO2_FAULT_POINT: point,
   });
@@ -88,7 +47,7 @@ it.each<FaultPoint>([
   expect((await doomed.exited).signal, doomed.output()).toBe('SIGKILL');
   // As if the dead process's lease had run out.
   await ledger.query('delete from lease');
-  const jobs = await startProcess('jobs', environment);
+  const jobs = await surroundings.start('jobs');
   try {
     const batch = await caller.awaitStatus(id, 'completed');
     expect(batch.request_counts).toEqual({ total: LINES, completed: LINES, failed: 0 });

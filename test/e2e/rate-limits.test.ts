@@ -1,55 +1,33 @@
 /** A provider's limits, shared by the workers of several processes. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startSimulator, type Simulator } from '#test/simulators/simulator';
-import { mintSecrets, startProcess, type StartedProcess } from '#test/support/flo2';
-import { launchProcess } from '#test/support/flo2-process';
 import { offerOverLimit } from '#test/support/rate-limit-load';
-import { createDatabase, startNats, type TestDatabase, type TestNats } from '#test/support/services';
+import { openRoleEnvironment, type RoleEnvironment } from '#test/support/role-environment';
 import { createTenant } from '#test/support/tenant';
 
 const LIMITS = { requestsPerMinute: 600, tokensPerMinute: 100_000 };
 
-let database: TestDatabase;
-let nats: TestNats;
-let simulator: Simulator;
-let processes: StartedProcess[];
+let surroundings: RoleEnvironment;
 let control: { url: string; adminKey: string };
 let ingressUrl: string;
 
 beforeAll(async () => {
-  database = await createDatabase();
-  nats = await startNats();
-  simulator = await startSimulator();
-  const { adminKey, masterKey } = mintSecrets();
-  const environment = {
-    DATABASE_URL: database.url,
-    NATS_URL: nats.url,
-    FLO2_ADMIN_KEY: adminKey,
-    FLO2_MASTER_KEY: masterKey,
-    FLO2_ALLOW_PRIVATE_UPSTREAMS: 'true',
-  };
-  const migration = launchProcess('migrate', environment);
-  expect((await migration.exited).code, migration.output()).toBe(0);
-  processes = await Promise.all([
-    startProcess('control', environment),
-    startProcess('ingress', environment),
-    startProcess('worker', environment),
-    startProcess('worker', environment),
+  surroundings = await openRoleEnvironment();
+  const { start, adminKey } = surroundings;
+  const [controlRole, ingress] = await Promise.all([
+    start('control'),
+    start('ingress'),
+    start('worker'),
+    start('worker'),
   ]);
-  control = { url: processes[0]?.url ?? '', adminKey };
-  ingressUrl = processes[1]?.url ?? '';
+  control = { url: controlRole.url ?? '', adminKey };
+  ingressUrl = ingress.url ?? '';
 }, 120_000);
 
-afterAll(async () => {
-  for (const running of processes) running.kill('SIGTERM');
-  await Promise.all(processes.map(({ exited }) => exited));
-  await simulator.close();
-  await nats.stop();
-  await database.drop();
-});
+afterAll(() => surroundings.close());
 
 describe('a key that is offered three times its limit by two workers', () => {
   it('is used to the limit, while its provider refuses nothing', { timeout: 60_000 }, async () => {
+    const { simulator } = surroundings;
     const { apiKey, providerSecrets } = await createTenant(control, {
       simulatorUrl: simulator.url,
       providerKeys: [{ provider: 'openai' }],

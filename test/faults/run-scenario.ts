@@ -37,10 +37,13 @@ const judge = async (rig: Rig, scenario: Scenario, run: SeedRun): Promise<Judged
   const settledAtMs = judged.pending > 0 ? Date.now() : Math.max(lastEndedAtMs, Date.now() - POLL_MS);
   const recoveryMs = Math.max(0, settledAtMs - run.faultAtMs);
   const violations = [...run.violations];
-  for (const { ending, viaVictim, canary, code, status } of run.requests) {
+  for (const { ending, viaVictim, canary, code, status, ...rest } of run.requests) {
     const isAllowed =
       ending === 'answered' || run.allowed.includes(ending) || (viaVictim && ending === 'broken');
-    if (!isAllowed) violations.push(`${canary} ended as ${ending} (${status}, ${code ?? 'no code'})`);
+    if (isAllowed) continue;
+    const tookMs = rest.endedAtMs - rest.startedAtMs;
+    const said = `${status}, ${code ?? 'no code'}, Retry-After ${rest.retryAfter ?? 'none'}, after ${tookMs} ms`;
+    violations.push(`${canary} ended as ${ending} (${said})`);
   }
   if (recoveryMs > scenario.recoveryMaxMs) {
     violations.push(`recovery took ${(recoveryMs / 1_000).toFixed(1)} s`);
@@ -60,7 +63,7 @@ export const runScenario = async (
   const outcome = { requests: 0, answered: 0, counts: NO_COUNTS, recoveryMs: 0 };
   const violations: string[] = [];
   const figures: Record<string, number> = {};
-  const judging: Promise<unknown>[] = [];
+  const allJudging: Promise<unknown>[] = [];
   const seeds = Math.min(options.seeds, scenario.seedsMax ?? options.seeds);
   let nextSeed = options.firstSeed;
   const lane = async (): Promise<void> => {
@@ -81,20 +84,21 @@ export const runScenario = async (
       for (const [name, value] of Object.entries(run.figures ?? {})) {
         figures[name] = Math.max(figures[name] ?? Number.NEGATIVE_INFINITY, value);
       }
-      judging.push(
-        judge(rig, scenario, run).then(
-          (judged) => {
-            outcome.counts = addCounts(outcome.counts, judged.counts);
-            outcome.recoveryMs = Math.max(outcome.recoveryMs, judged.recoveryMs);
-            violations.push(...judged.violations.map((violation) => `seed ${seed}: ${violation}`));
-          },
-          (error: unknown) => violations.push(`seed ${seed}: could not be judged: ${explain(error)}`),
-        ),
+      const judging = judge(rig, scenario, run).then(
+        (judged) => {
+          outcome.counts = addCounts(outcome.counts, judged.counts);
+          outcome.recoveryMs = Math.max(outcome.recoveryMs, judged.recoveryMs);
+          violations.push(...judged.violations.map((violation) => `seed ${seed}: ${violation}`));
+        },
+        (error: unknown) => violations.push(`seed ${seed}: could not be judged: ${explain(error)}`),
       );
+      allJudging.push(judging);
+      // What everything feels must be over before the next of it begins.
+      if (scenario.atOnce === 1) await judging;
     }
   };
   await Promise.all(Array.from({ length: Math.min(scenario.atOnce, seeds) }, lane));
-  await Promise.all(judging);
+  await Promise.all(allJudging);
   for (const role of rig.ended()) violations.push(`a process of the role ${role} has ended`);
   return {
     id: scenario.id,

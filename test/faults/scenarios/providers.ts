@@ -11,6 +11,8 @@ const MODEL = 'openai/gpt-4o-mini';
 
 /** Of the account and family of models, whatever the number of workers: `retry-budget.ts`. */
 const REPEATED_AT_FIRST = 3;
+/** So many that a 99th percentile is not the slowest one. */
+const BESIDE = 200;
 
 const limitStorm: Scenario = {
   id: 'F9',
@@ -20,7 +22,7 @@ const limitStorm: Scenario = {
   run: async ({ rig, seed, random }) => {
     const stormed = await rig.createTenant(tagOf('F9', seed));
     const other = await rig.createTenant(tagOf('F9other', seed));
-    const alone = await sendCount(60, 4, mixed(rig, other, random));
+    const alone = await sendCount(BESIDE, 4, mixed(rig, other, random));
     const [key] = stormed.providerSecrets;
     rig.simulator.setBehaviour({
       match: { key: key ?? '' },
@@ -38,7 +40,7 @@ const limitStorm: Scenario = {
       }),
       () => isOver,
     );
-    const beside = await sendCount(60, 4, mixed(rig, other, random));
+    const beside = await sendCount(BESIDE, 4, mixed(rig, other, random));
     await sleep(1_000);
     isOver = true;
     const refused = await storm;
@@ -69,6 +71,8 @@ const limitStorm: Scenario = {
 };
 
 const PROBED_MS = 35_000;
+/** Calls in a row that fail: `breaker.ts`. */
+const EJECTED_AFTER = 5;
 
 const failingTarget: Scenario = {
   id: 'F10',
@@ -92,7 +96,7 @@ const failingTarget: Scenario = {
     const ejectedAfter = callsToFirst();
     const violations: string[] = [];
     // One at a time, so that none was on its way while the others were counted.
-    if (ejectedAfter > 5) violations.push(`${ejectedAfter} of 30 requests still called what fails`);
+    if (ejectedAfter > EJECTED_AFTER) violations.push(`${ejectedAfter} of 30 requests called what fails`);
     rig.simulator.setBehaviour({ match: { key: openaiKey ?? '' }, behaviour: {} });
     const faultAtMs = Date.now();
     const after: RequestRecord[] = [];
@@ -204,11 +208,15 @@ const resets: Scenario = {
       words: 20,
     }));
     const violations: string[] = [];
-    for (const { ending, code } of requests) {
-      if (ending !== 'failed') violations.push(`a stream that was cut was ${ending} (${code ?? ''})`);
+    const calls = rig.callsOf([tenant]);
+    const cuts = calls.filter(({ provider }) => provider === 'openai').length;
+    const failed = requests.filter(({ ending }) => ending === 'failed').length;
+    // Once the target is ejected, after five, the other one is called in its place; never after it.
+    if (failed !== cuts) violations.push(`${failed} streams of ${cuts} that were cut ended as failed`);
+    if (cuts < EJECTED_AFTER) violations.push(`${cuts} streams were cut`);
+    if (calls.length !== requests.length) {
+      violations.push(`${calls.length} calls for ${requests.length} streams`);
     }
-    const calls = rig.callsOf([tenant]).length;
-    if (calls !== requests.length) violations.push(`${calls} calls for ${requests.length} streams`);
     return { tenants: [tenant], requests, faultAtMs: Date.now(), allowed: ['failed'], violations };
   },
 };
@@ -302,6 +310,9 @@ const HUGE: Readonly<Record<string, (response: ServerResponse) => void>> = {
   },
 };
 
+/** An answer is read up to 32 MiB and twice in memory for a moment; the young generation comes on top. */
+const GROWN_MIB = 96;
+
 const runHuge = async ({ rig, seed }: ScenarioContext): Promise<SeedRun> => {
   const server = createServer((request, response) => {
     response.on('error', () => undefined);
@@ -332,7 +343,7 @@ const runHuge = async ({ rig, seed }: ScenarioContext): Promise<SeedRun> => {
   const after = await Promise.all(rig.roles.worker.map(rig.peakMiB));
   const grownMiB = Math.max(...after.map((peak, index) => (peak ?? 0) - (before[index] ?? 0)));
   const violations = requests.flatMap(({ ending }) => (ending === 'failed' ? [] : [`it was ${ending}`]));
-  if (grownMiB > 64) violations.push(`a worker grew by ${grownMiB} MiB`);
+  if (grownMiB > GROWN_MIB) violations.push(`a worker grew by ${grownMiB} MiB`);
   return {
     tenants: [tenant],
     requests,
