@@ -187,6 +187,8 @@ export class SharedRateLimiter implements RateLimiter {
     try {
       const reply = await this.#ask(candidate, wanted, { ticket, mayWait: true });
       if (reply === null) {
+        // It may have come all the same, and what nobody waits for would keep others waiting.
+        this.#withdraw(owner, candidate.bucket, ticket);
         await this.#pause();
         return 'retry';
       }
@@ -196,8 +198,7 @@ export class SharedRateLimiter implements RateLimiter {
         refused.set(candidate.bucket, { candidate, obstacle: verdict.obstacle });
         return 'refused';
       }
-      if (verdict.kind === 'over')
-        this.#reports.to(owner).cancelled.push({ bucket: candidate.bucket, ticket });
+      if (verdict.kind === 'over') this.#withdraw(owner, candidate.bucket, ticket);
       else await this.#pause();
       return 'retry';
     } finally {
@@ -205,6 +206,10 @@ export class SharedRateLimiter implements RateLimiter {
       wanted.signal?.removeEventListener('abort', onAbort);
       this.#waiting.delete(ticket);
     }
+  }
+
+  #withdraw(owner: string, bucket: string, ticket: string): void {
+    this.#reports.to(owner).cancelled.push({ bucket, ticket });
   }
 
   #takeLoan(candidate: RoomCandidate, wanted: RoomWanted): Reservation | null {
