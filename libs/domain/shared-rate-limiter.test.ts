@@ -1,18 +1,10 @@
 import { expect, it } from 'vitest';
+import { quietFleet } from '#test/support/quiet-fleet';
 import type { LimiterAsk, LimiterReply, LimiterReport } from '#contracts/limiter-line';
-import type { FleetState } from './fleet-state.ts';
 import { LiveWorkers } from './live-workers.ts';
 import { IdMint } from './mint-id.ts';
 import { SharedRateLimiter } from './shared-rate-limiter.ts';
 
-const fleet: FleetState = {
-  keyHealth: () => null,
-  troubledKeys: () => [],
-  replaceKeyHealth: async () => true,
-  bucketNews: () => null,
-  tellBucketNews: () => undefined,
-  onBucketNews: () => undefined,
-};
 const clock = { nowMs: () => 1_000 };
 const mint = new IdMint({ ...clock, fillRandom: (bytes) => crypto.getRandomValues(bytes) });
 
@@ -23,7 +15,7 @@ it('takes back a place in the queue that an owner may have given without being h
   const workers = new LiveWorkers();
   workers.seen({ workerId: 'worker', isLeaving: false }, clock.nowMs());
   const limiter = new SharedRateLimiter({
-    fleet,
+    fleet: quietFleet,
     clock,
     workers,
     clientId: 'client',

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { DispatchHeader } from '#contracts/dispatch';
 import { IdMint } from '#domain/mint-id';
 import { surfaceOf } from '#surfaces/registry';
+import { dispatchHeaderOf } from '#test/support/dispatch-headers';
 import type { AnswerTarget } from './answer-target.ts';
 import { AnswerWriter } from './answer-writer.ts';
 import { OpenRequests } from './open-requests.ts';
@@ -11,42 +12,19 @@ const mint = new IdMint({ ...clock, fillRandom: (bytes) => crypto.getRandomValue
 const providerKeyId = mint.mint('pkey');
 const WORKER = 'worker-1';
 
-const headerOf = (): DispatchHeader => ({
-  version: 1,
-  requestId: mint.mint('req'),
-  tenantId: mint.mint('ten'),
-  apiKeyId: mint.mint('akey'),
-  lane: 'interactive',
-  surface: 'openai-chat',
-  stream: false,
-  streamFraming: 'sse',
-  dropInexpressible: false,
-  requestedModel: 'openai/gpt-4o-mini',
-  route: null,
-  attribution: { tags: {} },
-  forwardedHeaders: {},
-  plan: {
-    steps: [{ provider: 'openai', model: 'gpt-4o-mini', providerKeyIds: [providerKeyId] }],
-    maxAttempts: 1,
-    attemptTimeoutMs: 60_000,
-  },
-  holds: [],
-  step: 0,
-  reservation: null,
-  firstAttempt: 1,
-  ingressId: 'ingress-1',
-  workItem: null,
-  admittedAtMs: clock.nowMs(),
-  deadlineAtMs: clock.nowMs() + 60_000,
-});
-
 let open: OpenRequests;
 let published: unknown[];
 let written: string;
 
 /** One request whose only attempt a worker has just won. */
 const openGranted = (): DispatchHeader => {
-  const header = headerOf();
+  const header = dispatchHeaderOf({
+    lane: 'interactive',
+    ingressId: 'ingress-1',
+    workItem: null,
+    admittedAtMs: clock.nowMs(),
+    deadlineAtMs: clock.nowMs() + 60_000,
+  });
   const target: AnswerTarget = {
     destroyed: false,
     headersSent: false,

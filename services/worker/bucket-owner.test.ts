@@ -1,24 +1,15 @@
 import { expect, it } from 'vitest';
+import { quietFleet } from '#test/support/quiet-fleet';
 import type { LimiterAsk, LimiterNotice } from '#contracts/limiter-line';
-import type { FleetState } from '#domain/fleet-state';
 import { LiveWorkers } from '#domain/live-workers';
 import { BucketOwner } from './bucket-owner.ts';
-
-const fleet: FleetState = {
-  keyHealth: () => null,
-  troubledKeys: () => [],
-  replaceKeyHealth: async () => true,
-  bucketNews: () => null,
-  tellBucketNews: () => undefined,
-  onBucketNews: () => undefined,
-};
 
 const setUp = () => {
   const told: { clientId: string; notice: LimiterNotice }[] = [];
   const owner = new BucketOwner({
     workerId: 'wrk_1',
     workers: new LiveWorkers(),
-    fleet,
+    fleet: quietFleet,
     clock: { nowMs: () => 1_000 },
   });
   owner.start({

@@ -1,5 +1,6 @@
 import type { Scenario } from './scenario.ts';
 import { clientScenarios } from './scenarios/clients.ts';
+import { hugeAnswerScenarios } from './scenarios/huge-answers.ts';
 import { jobScenarios } from './scenarios/jobs.ts';
 import { keyScenarios } from './scenarios/keys.ts';
 import { killPointScenarios } from './scenarios/kill-points.ts';
@@ -13,6 +14,7 @@ export const SCENARIOS: readonly Scenario[] = [
   ...jobScenarios,
   ...outageScenarios,
   ...providerScenarios,
+  ...hugeAnswerScenarios,
   ...keyScenarios,
   ...queueScenarios,
   ...clientScenarios,
