@@ -1,15 +1,15 @@
 import { jetstream } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { ZodError } from 'zod';
 import { DISPATCHES_TOGETHER_MAX, type Dispatch, type DispatchHeader } from '#contracts/dispatch';
 import { dispatchStreamName, dispatchSubject, workerConsumer } from '#contracts/subjects';
 import type { Lane, ProviderId } from '#contracts/vocabulary';
 import { FloError } from '#domain/errors';
 import { bury, type Verdict } from './dead-letter-box.ts';
 import { packDispatches, unpackDispatches } from './dispatch-pack.ts';
-import { decodeEnvelope, encodeEnvelope, EnvelopeError } from './envelope.ts';
+import { decodeEnvelope, encodeEnvelope } from './envelope.ts';
 import { outboxOf } from './outbox.ts';
 import { openStreamPublish, StreamRefusal } from './stream-publish.ts';
+import { setAside } from './unreadable.ts';
 
 const PUBLISH_TIMEOUT_MS = 2_000;
 const PUBLISH_TRIES = 3;
@@ -120,22 +120,13 @@ export type ReceivedDispatch = {
 export type DispatchSource = {
   /**
    * Yields messages as they come, `maxMessages` at most, and ends after `expiresMs`. Throws when the stream
-   * cannot be reached. A message that is no dispatch is buried and told to `onUnreadable`.
+   * cannot be reached. A message that is no dispatch is buried and told to `onUnreadable` (`unreadable.ts`).
    */
   fetch: (options: { maxMessages: number; expiresMs: number }) => AsyncIterable<ReceivedMessage>;
 };
 
 /** The dispatches of one message; `stillWaits` says that some have not been begun, so that it is not given away. */
 export type ReceivedMessage = { dispatches: ReceivedDispatch[]; stillWaits: () => void };
-
-/** Names fields, never their values. */
-const describeUnreadable = (error: unknown): string => {
-  if (!(error instanceof ZodError)) {
-    return `It is no dispatch: ${error instanceof EnvelopeError ? error.message : 'it cannot be decoded'}.`;
-  }
-  const fields = [...new Set(error.issues.map(({ path }) => path.join('.') || '(root)'))].slice(0, 10);
-  return `It is no dispatch of this version of flo2; wrong are: ${fields.join(', ')}.`;
-};
 
 export const openDispatchSource = async (options: {
   connection: NatsConnection;
@@ -156,10 +147,8 @@ export const openDispatchSource = async (options: {
           const { header, bytes } = decodeEnvelope(message.data);
           dispatches = unpackDispatches(header).map((one) => ({ header: one, body: bytes }));
         } catch (error) {
-          const explanation = describeUnreadable(error);
-          options.onUnreadable(explanation);
-          // Where it cannot be buried now, it comes again.
-          await bury(connection, message, { reason: 'unreadable', explanation }).catch(() => undefined);
+          const explanation = await setAside(connection, message, 'a dispatch', error);
+          if (explanation !== null) options.onUnreadable(explanation);
           continue;
         }
         const open = new Set(dispatches);

@@ -1,15 +1,23 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
-import type { NatsConnection } from '@nats-io/transport-node';
+import { millis, type NatsConnection } from '@nats-io/transport-node';
 import type { TenantId } from '#contracts/ids';
-import { INLINE_BYTES_MAX, RESULT_CONSUMER, RESULT_STREAM, workResultSubject } from '#contracts/subjects';
+import {
+  INLINE_BYTES_MAX,
+  PAYLOAD_BUCKET,
+  RESULT_CONSUMER,
+  RESULT_STREAM,
+  workResultSubject,
+} from '#contracts/subjects';
 import { RESULTS_TOGETHER_MAX, workResultsHeader, type WorkResult } from '#contracts/work-result';
-import type { Logger } from '#domain/ports';
+import { encodeWireError, FloError } from '#domain/errors';
+import type { Clock, Logger } from '#domain/ports';
 import type { ReceivedResults } from '#domain/work-ports';
 import { decodeEnvelope, encodeEnvelope, EnvelopeError } from './envelope.ts';
 import type { PayloadStore } from './payload-store.ts';
 import { PullingSource } from './pulling-source.ts';
 import { createStoredPublisher } from './stored-publisher.ts';
+import { setAside } from './unreadable.ts';
 
 const CHECK_IN_BACK_OFF_MAX_MS = 5_000;
 /** How long a result waits for company: nobody waits for so little, and a message costs more than a result. */
@@ -101,7 +109,7 @@ export const createWorkResultPublisher = (
 };
 
 export type WorkResultSource = {
-  /** As `AttemptEventSource`; one that cannot be read is removed and told to `onUnreadable`. */
+  /** As `AttemptEventSource`; one that cannot be read is buried and told to `onUnreadable`. */
   fetch: (options: { maxMessages: number; expiresMs: number }) => Promise<ReceivedResults[]>;
   release: () => Promise<void>;
 };
@@ -119,35 +127,51 @@ const decodeResults = (message: Uint8Array): WorkResult[] => {
   return results;
 };
 
-/** With its body, wherever that is; null where it cannot be had now. */
-const redeem = async (result: WorkResult, payloads: PayloadStore): Promise<WorkResult | null> => {
-  const { payload } = result.header;
+const ANSWER_GONE = encodeWireError(
+  new FloError(
+    'internal',
+    'The answer was kept aside for its size, and was gone before it could be recorded.',
+  ),
+);
+
+/** With its body, wherever that is; null where it cannot be had now. One that is not kept any more has failed. */
+const redeem = async (
+  result: WorkResult,
+  payloads: PayloadStore,
+  ageMs: number,
+): Promise<WorkResult | null> => {
+  const { payload, ...header } = result.header;
   if (payload === undefined) return result;
   const body = await payloads.get(payload).catch(() => null);
-  return body === null ? null : { ...result, body };
+  if (body !== null) return { ...result, body };
+  if (ageMs < PAYLOAD_BUCKET.maxAgeMs) return null;
+  return { header: { ...header, outcome: { kind: 'failed', error: ANSWER_GONE } }, body: new Uint8Array() };
 };
 
-export const openWorkResultSource = async (
-  connection: NatsConnection,
-  payloads: PayloadStore,
-  onUnreadable: (reason: string) => void,
-): Promise<WorkResultSource> => {
+export const openWorkResultSource = async (options: {
+  connection: NatsConnection;
+  payloads: PayloadStore;
+  clock: Clock;
+  onUnreadable: (reason: string) => void;
+}): Promise<WorkResultSource> => {
+  const { connection, payloads, clock } = options;
   const consumer = await jetstream(connection).consumers.get(RESULT_STREAM.name, RESULT_CONSUMER);
   const source = new PullingSource(connection, consumer, async () => null);
   return {
-    fetch: async (options) => {
+    fetch: async (wanted) => {
       const received: ReceivedResults[] = [];
-      const { messages } = await source.fetch(options);
+      const { messages } = await source.fetch(wanted);
       for (const message of messages) {
         let results: WorkResult[];
         try {
           results = decodeResults(message.data);
         } catch (error) {
-          message.term('unreadable');
-          onUnreadable(error instanceof Error ? error.name : 'unknown');
+          const explanation = await setAside(connection, message, 'a result of work', error);
+          if (explanation !== null) options.onUnreadable(explanation);
           continue;
         }
-        const read = await Promise.all(results.map((result) => redeem(result, payloads)));
+        const ageMs = clock.nowMs() - millis(message.info.timestampNanos);
+        const read = await Promise.all(results.map((result) => redeem(result, payloads, ageMs)));
         const whole = read.filter((result) => result !== null);
         if (whole.length < read.length) {
           message.nak(CHECK_IN_BACK_OFF_MAX_MS);

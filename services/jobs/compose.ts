@@ -123,9 +123,12 @@ export const composeJobs = async (
       ratesOf: (provider, model) => prices.current().ratesOf(provider, model, systemClock.nowMs()),
     },
     results,
-    source: await openWorkResultSource(connection, createPayloadStore(connection), (reason) =>
-      logger.error({ reason }, 'a result was unreadable'),
-    ),
+    source: await openWorkResultSource({
+      connection,
+      payloads: createPayloadStore(connection),
+      clock: systemClock,
+      onUnreadable: (reason) => logger.error({ reason }, 'a result was unreadable'),
+    }),
     recovery,
     progress: await openResultProgress(connection),
     events,

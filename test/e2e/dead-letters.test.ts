@@ -69,7 +69,10 @@ it('keeps what cannot be read, explains it, and lets it be replayed and purged',
   const { apiKey } = await stack.createTenant();
   await poison('a secret prompt that is no dispatch');
   const [letter] = await untilThere(1);
-  expect(letter).toMatchObject({ reason: 'unreadable', explanation: expect.stringMatching(/no dispatch/) });
+  expect(letter).toMatchObject({
+    reason: 'unreadable',
+    explanation: expect.stringMatching(/not a dispatch/),
+  });
 
   // Its neighbours were not held up.
   const answer = await fetch(`${stack.flo2.url}/v1/chat/completions`, {
