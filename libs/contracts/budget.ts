@@ -76,6 +76,8 @@ export const attemptHold = z.object({
   leaseId: z.string().min(1).max(64),
   /** Pico-dollars, decimal text. */
   amountPicoUsd: z.string().regex(/^\d{1,24}$/),
+  /** The budget's window that it is held of, and that the cost counts in; absent in what an older flo2 held. */
+  windowStartMs: z.int().optional(),
 });
 export type AttemptHold = z.infer<typeof attemptHold>;
 export const attemptHolds = z.array(attemptHold).max(BUDGETS_PER_REQUEST_MAX);

@@ -17,7 +17,8 @@
  * 3. A hold is `attempts` equal parts. A part whose attempt was granted is never free again in memory: only
  *    recording its event gives it back, in the transaction that adds what it cost. A part whose attempt was
  *    never granted, or made no call, is free again when the request is over.
- * 4. No hold outlives `holdsUntilMs`, which is in the store before the hold is given. So from then on, once
+ * 4. A lease is added to for `LEASE_AGE_MAX_MS`, so it expires at the latest that long and the longest hold later.
+ * 5. No hold outlives `holdsUntilMs`, which is in the store before the hold is given. So from then on, once
  *    the ledger holds every event of that time, nothing of the lease can bill, and it may expire.
  */
 import type { BudgetId } from '#contracts/ids';
@@ -25,6 +26,11 @@ import type { BudgetWindow } from './budget-window.ts';
 
 /** Over how long a lease is meant to last at the rate it is used. */
 const LEASE_SPAN_MS = 2_000;
+/**
+ * For how long a lease is added to. One that is in use for ever would never expire, and with it whatever its
+ * process has lost track of: holds of dispatches that a feeder gave before it was followed by another.
+ */
+const LEASE_AGE_MAX_MS = 10 * 60_000;
 /** Without experience: as many holds as the first one is big. */
 const FIRST_HOLDS = 8n;
 
@@ -36,6 +42,7 @@ export class SubAllowance {
   #holdsUntilMs = 0;
   #requestsUnderWay = 0;
   #lastUsedAtMs: number;
+  readonly #bornAtMs: number;
   #takenPicoUsd = 0n;
   #lastLeasedAtMs: number;
 
@@ -43,6 +50,7 @@ export class SubAllowance {
     this.budgetId = identity.budgetId;
     this.leaseId = identity.leaseId;
     this.window = identity.window;
+    this.#bornAtMs = nowMs;
     this.#lastUsedAtMs = nowMs;
     this.#lastLeasedAtMs = nowMs;
   }
@@ -63,6 +71,11 @@ export class SubAllowance {
   /** What the store may have taken back meanwhile. */
   isOver(nowMs: number): boolean {
     return this.isLeased && nowMs >= this.#holdsUntilMs;
+  }
+
+  /** Whether the next hold is to be of another lease. */
+  isOld(nowMs: number): boolean {
+    return nowMs - this.#bornAtMs >= LEASE_AGE_MAX_MS;
   }
 
   isIdle(nowMs: number, idleMs: number): boolean {

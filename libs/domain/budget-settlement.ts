@@ -32,9 +32,17 @@ export type Settlement = {
   releases: Map<string, bigint>;
 };
 
-/** When its request was admitted: a budget's window is the one of the admission, as the hold's is. */
-export const admittedAtMsOf = (event: Pick<AttemptEvent, 'startedAtMs' | 'queueMs'>): number =>
-  event.startedAtMs - event.queueMs;
+/**
+ * The window that an attempt's cost counts in: the one it was held of, else the one of its request's admission. They
+ * differ for jobs and lines of batches, which may wait for a day and hold when their turn comes.
+ */
+export const windowStartMsOf = (
+  budget: Budget,
+  event: Pick<AttemptEvent, 'startedAtMs' | 'queueMs' | 'holds'>,
+  windows: WindowClock,
+): number =>
+  event.holds.find(({ budgetId }) => budgetId === budget.id)?.windowStartMs ??
+  windows.at(budget, event.startedAtMs - event.queueMs).startMs;
 
 export const coversEvent = (budget: Budget, event: RequestFacts & TargetFacts): boolean =>
   coversRequest(budget, event) && coversTarget(budget, event);
@@ -69,7 +77,7 @@ export const settlementOf = (
     }
     for (const budget of budgetsOf(event.tenantId)) {
       if (!coversEvent(budget, event)) continue;
-      const { startMs } = windows.at(budget, admittedAtMsOf(event));
+      const startMs = windowStartMsOf(budget, event, windows);
       const key = `${budget.id} ${startMs}`;
       const change = changes.get(key) ?? {
         budgetId: budget.id,

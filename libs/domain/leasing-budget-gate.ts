@@ -100,7 +100,7 @@ export class LeasingBudgetGate implements BudgetGate {
   /** Gives back what lies idle; to be called every second or so. */
   async sweep(): Promise<void> {
     const nowMs = this.#deps.clock.nowMs();
-    await this.#giveBack((entry) => entry.allowance.isIdle(nowMs, IDLE_MS));
+    await this.#giveBack(({ allowance }) => allowance.isIdle(nowMs, IDLE_MS) || allowance.isOld(nowMs));
   }
 
   /** Gives everything back that no request holds. */
@@ -130,6 +130,11 @@ export class LeasingBudgetGate implements BudgetGate {
     const window = this.#windows.at(budget, request.admittedAtMs);
     const key = `${budget.id} ${window.startMs}`;
     let entry = this.#entries.get(key);
+    if (entry !== undefined && entry.refill === null && entry.allowance.isOld(nowMs)) {
+      // It is still swept: what is free of it goes back.
+      this.#entries.set(`${key} ${entry.allowance.leaseId}`, entry);
+      entry = undefined;
+    }
     if (entry === undefined || entry.allowance.isOver(nowMs)) {
       const identity = { budgetId: budget.id, leaseId: mint.mint('bls'), window };
       const allowance = new SubAllowance(identity, nowMs);
@@ -156,6 +161,7 @@ export class LeasingBudgetGate implements BudgetGate {
         budgetId: claim.budget.id,
         leaseId: entry.allowance.leaseId,
         amountPicoUsd: String(claim.attemptPicoUsd),
+        windowStartMs: entry.allowance.window.startMs,
       })),
       end: (calls) => {
         if (ended) return;

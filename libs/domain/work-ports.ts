@@ -1,6 +1,7 @@
 /** What the lanes of queued work ask of their store; `libs/domain/work-item.ts` has the rules. */
 import { z } from 'zod';
 import { attribution } from '#contracts/attribution';
+import { attemptHolds } from '#contracts/budget';
 import { attemptId, providerKeyId, type ApiKeyId, type TenantId, type WorkItemId } from '#contracts/ids';
 import { OPERATIONS, providerId, type Lane, type SurfaceId } from '#contracts/vocabulary';
 import type { WorkResult } from '#contracts/work-result';
@@ -31,6 +32,8 @@ export const workClaim = z.object({
   model: z.string(),
   providerKeyId,
   route: z.string().nullable(),
+  /** What it holds of budgets; absent for nothing. Where its worker is lost, nobody else knows. */
+  holds: attemptHolds.optional(),
   /** Unix milliseconds. */
   claimedAtMs: z.int().nonnegative(),
 });

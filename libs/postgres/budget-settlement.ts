@@ -2,9 +2,9 @@ import type { PoolClient } from 'pg';
 import type { AttemptEvent } from '#contracts/attempt-event';
 import { alertsReached, BUDGET_ALERT_TYPE, budgetAlertData } from '#domain/budget-alert';
 import {
-  admittedAtMsOf,
   coversEvent,
   settlementOf,
+  windowStartMsOf,
   type RecordedBefore,
   type SettledEvent,
   type WindowChange,
@@ -210,7 +210,7 @@ export const adjustBudgets = async (
       .map((budget) => ({
         budgetId: budget.id,
         tenantId: event.tenantId,
-        windowStartMs: windowClock.at(budget, admittedAtMsOf(event)).startMs,
+        windowStartMs: windowStartMsOf(budget, event, windowClock),
         spentPicoUsd: deltaPicoUsd,
         uncertainPicoUsd: 0n,
         releasedPicoUsd: 0n,

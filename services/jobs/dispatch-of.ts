@@ -73,8 +73,7 @@ export const lostDispatch = (item: OrphanedItem): { header: DispatchHeader; gran
       maxAttempts: item.attempts,
       attemptTimeoutMs: null,
     },
-    // What the attempt held comes back when its lease runs out.
-    holds: [],
+    holds: claim.holds ?? [],
     step: claim.step,
     firstAttempt: item.attempts,
   };

@@ -64,7 +64,7 @@ type Given = { lane: QueuedLane; provider: ProviderId; round: number; atMs: numb
 type Asking = { queue: ProviderQueue; name: string; flow: WorkFlow; sinceMs: number };
 /** Why a flow waits. */
 type Trouble = { flow: WorkFlow; code: string; message: string; untilMs: number };
-type Held = { hold: BudgetHold; calls: number; rounds: number };
+type Held = { hold: BudgetHold; calls: number; rounds: number; untilMs: number };
 
 /** Attempts of an item that leave an event, or may: those of a lost worker are counted among them. */
 const callsOf = ({ attempts, uncalled }: Pick<Standing, 'attempts' | 'uncalled'>): number =>
@@ -277,7 +277,10 @@ export class Feeder {
         signal: this.#closing.signal,
       });
       const nowMs = clock.nowMs();
-      hold = await budgets.hold({
+      const deadlineAtMs = Math.min(item.deadlineAtMs, nowMs + HOLD_MS);
+      const held = this.#heldFor(item, nowMs);
+      hold = held?.hold ?? null;
+      hold ??= await budgets.hold({
         tenantId: item.tenantId,
         apiKeyId: item.apiKeyId,
         attribution: item.options.attribution,
@@ -287,16 +290,20 @@ export class Feeder {
         maxOutputTokens: item.options.maxOutputTokens,
         answers: item.options.answers,
         admittedAtMs: nowMs,
-        deadlineAtMs: Math.min(item.deadlineAtMs, nowMs + HOLD_MS),
+        deadlineAtMs,
       });
       const header = dispatchOf(item, planned, { holds: hold.holds, reservation });
       await dispatches.publishTogether(header, queue.together);
       const { lane, provider } = queue;
       this.#given.set(item.id, { lane, provider, round: item.rounds + 1, atMs: performance.now() });
       queue.gave(waiting);
-      if (hold.holds.length > 0) this.#held.set(item.id, { hold, calls: callsOf(item), rounds: item.rounds });
+      if (hold.holds.length > 0 && held === null) {
+        const { rounds } = item;
+        this.#held.set(item.id, { hold, calls: callsOf(item), rounds, untilMs: deadlineAtMs });
+      }
     } catch (error) {
       hold?.end(0);
+      this.#held.delete(item.id);
       if (reservation !== null) limiter.release(reservation);
       if (this.#closing.signal.aborted) return;
       const code = error instanceof FloError ? error.code : 'internal';
@@ -306,6 +313,19 @@ export class Feeder {
       this.#parked.set(waiting.name, { flow: waiting.flow, code, message, untilMs });
       logger.warn({ workItemId: item.id, code }, 'work could not be given to the queue; it waits');
     }
+  }
+
+  /**
+   * What an earlier dispatch of the same round holds: whichever of both is worked on, the same comes back with its
+   * event. What an earlier round held is given back.
+   */
+  #heldFor(item: AdmittedItem, nowMs: number): Held | null {
+    const held = this.#held.get(item.id);
+    if (held === undefined) return null;
+    if (held.rounds === item.rounds && nowMs < held.untilMs) return held;
+    this.#held.delete(item.id);
+    held.hold.end(Math.max(0, callsOf(item) - held.calls));
+    return null;
   }
 
   /**

@@ -165,7 +165,7 @@ class WorkOwner {
 
 const claimOf = (
   { mint, clock }: WorkOwnerDeps,
-  { step, route }: DispatchHeader,
+  { step, route, holds }: DispatchHeader,
   { provider, model }: PlanStep,
   id: WorkItemId,
   attempt: number,
@@ -180,6 +180,7 @@ const claimOf = (
     model,
     providerKeyId,
     route,
+    ...(holds.length > 0 && { holds }),
     claimedAtMs: clock.nowMs(),
   },
 });

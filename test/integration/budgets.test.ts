@@ -30,6 +30,7 @@ afterAll(async () => {
 
 const MODEL = { provider: 'openai', model: 'gpt-4o-mini' } as const;
 const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
 
 const createTenant = async (): Promise<TenantId> => {
   const id = mint.mint('ten');
@@ -386,6 +387,44 @@ describe('a budget', () => {
     // An event that comes after all counts, and takes nothing from others.
     await record(eventOf(tenantId, first.holds));
     expect(await standingOf(budgetId)).toEqual({ spent: decodeUsd('0.00042'), uncertain: 0n, leased: 0n });
+  });
+
+  it('is counted in the window that the work was held of, however long it had waited before', async () => {
+    const tenantId = await createTenant();
+    const budgetId = await createBudget(tenantId, { limit: '1', period: 'day' });
+    const hold = await openGate('feeder').hold(requestOf(tenantId));
+    hold.end(1);
+    // Taken on two days ago, and given to the queue today.
+    await record(eventOf(tenantId, hold.holds, { queueMs: 2 * DAY_MS }));
+    const { rows } = await opened.database.pool.query<{ window_start: Date }>(
+      'select window_start from budget_window where budget_id = $1 and spent_pico_usd > 0',
+      [budgetId],
+    );
+    const today = budgetWindowAt({ period: 'day', timeZone: 'UTC' }, Date.now()).startMs;
+    expect(rows.map((row) => row.window_start.getTime())).toEqual([today]);
+  });
+
+  it('gets back what a process that goes on has lost track of, some time later', async () => {
+    const tenantId = await createTenant();
+    const budgetId = await createBudget(tenantId, { limit: '1' });
+    let laterMs = 0;
+    const clock = { nowMs: () => Date.now() + laterMs };
+    const gate = openGate('a process that forgets', clock);
+    const work = () => requestOf(tenantId, { deadlineAtMs: clock.nowMs() + MINUTE_MS });
+    const forgotten = await gate.hold(work());
+    for (; laterMs < 11 * MINUTE_MS; laterMs += MINUTE_MS / 2) {
+      const hold = await gate.hold(work());
+      hold.end(0);
+      await gate.sweep();
+    }
+    await gate.close();
+    const mine = (await expireLeases(opened.database, Date.now() + 11.75 * MINUTE_MS)).filter(
+      ({ owner }) => owner === 'a process that forgets',
+    );
+    expect(mine).toMatchObject([
+      { leaseId: forgotten.holds[0]?.leaseId, picoUsd: 3n * decodeUsd('0.000825') },
+    ]);
+    expect((await standingOf(budgetId)).leased).toBe(0n);
   });
 
   it('asks the store for a lease now and then, not for each request', async () => {
