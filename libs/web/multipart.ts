@@ -1,6 +1,7 @@
+import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { Busboy, type BusboyInstance } from '@fastify/busboy';
-import type { IncomingMessage } from 'node:http';
 import { FloError } from '#domain/errors';
 
 export type MultipartLimits = { fileBytesMax: number; fieldsMax: number; fieldBytesMax: number };
@@ -19,10 +20,11 @@ const malformed = (cause: unknown): FloError =>
 
 /**
  * Reads a form with one file, whose bytes go to `onFile` as they come; fields may stand before or after it.
- * `onFile` is awaited, and no more is read until it is done with what it has. Rejects with `FloError`.
+ * `onFile` is awaited, and no more is read until it is done with what it has; where the form breaks off, what
+ * it reads rejects. Rejects with `FloError`.
  */
 export const readMultipart = async (
-  request: IncomingMessage,
+  request: Readable & Pick<IncomingMessage, 'headers'>,
   limits: MultipartLimits,
   onFile: (chunks: AsyncIterable<Uint8Array>) => Promise<void>,
 ): Promise<MultipartForm> => {
@@ -32,6 +34,7 @@ export const readMultipart = async (
   }
   const fields = new Map<string, string>();
   let filename: string | null = null;
+  let file: Readable | null = null;
   let taken: Promise<void> | null = null;
   let refusal: FloError | null = null;
   let parser: BusboyInstance;
@@ -52,6 +55,9 @@ export const readMultipart = async (
   } catch (error) {
     throw malformed(error);
   }
+  parser.on('filesLimit', () => {
+    refusal ??= new FloError('invalid_request', 'file: send one, and no more.', { param: 'file' });
+  });
   parser.on('field', (name: string, value: string, _nameTruncated: boolean, valueTruncated: boolean) => {
     if (valueTruncated) refusal ??= new FloError('invalid_request', `${name}: is too long.`, { param: name });
     fields.set(name, value);
@@ -61,6 +67,9 @@ export const readMultipart = async (
   });
   parser.on('file', (_name, stream, named) => {
     filename = named === undefined || named === '' ? 'file' : named;
+    file = stream;
+    // A form that breaks off says so here too, maybe before anybody reads: it is told below, and to the reader.
+    stream.on('error', () => undefined);
     stream.once('limit', () => {
       refusal ??= new FloError('too_large', `The file is over ${limits.fileBytesMax} bytes.`, {
         param: 'file',
@@ -74,6 +83,8 @@ export const readMultipart = async (
   try {
     await pipeline(request, parser);
   } catch (error) {
+    // A parser that is given up leaves its file open: whoever reads it would wait for ever.
+    (file as Readable | null)?.destroy(malformed(error));
     await (taken as Promise<void> | null)?.catch(() => undefined);
     throw refusal ?? malformed(error);
   }
