@@ -42,18 +42,26 @@ const shortageOf = (unit: LimitUnit, waitMs: number): Shortage => ({
  */
 const PACED_WINDOW_MS_MAX = 3_600_000;
 
+type Allowed = { limit: number; windowMs: number };
+
+const slowerOf = (one: Allowed | undefined, other: Allowed | undefined): Allowed | undefined => {
+  if (one === undefined || other === undefined) return one ?? other;
+  return other.limit / other.windowMs < one.limit / one.windowMs ? other : one;
+};
+
 /**
- * All the limits of one account together. A limit is there once the tenant has declared it or the provider has
- * told it; what the provider tells goes before what was declared. An account without limits is never short.
+ * All the limits of one account together. A limit is there once the tenant has declared it or the provider has told
+ * it. Where both have, the lower one holds: who declares less than the provider allows keeps the rest for others.
+ * An account without limits is never short.
  */
 export class AccountLimits {
   readonly #buckets = new Map<LimitUnit, TokenBucket>();
-  readonly #told = new Set<LimitUnit>();
-  #declared: ApiKeyLimits = {};
+  readonly #told = new Map<LimitUnit, Allowed>();
+  readonly #declared = new Map<LimitUnit, Allowed>();
 
   constructor(known: readonly LimitSnapshot[], nowMs: number) {
     for (const { unit, limit, windowMs } of known) {
-      this.#told.add(unit);
+      this.#told.set(unit, { limit, windowMs });
       // Whoever knew it may have given out all there was a moment ago.
       this.#buckets.set(unit, new TokenBucket({ limit, windowMs, nowMs, level: 0 }));
     }
@@ -66,28 +74,28 @@ export class AccountLimits {
 
   /** What the provider has told. */
   snapshot(): LimitSnapshot[] {
-    return [...this.#buckets]
-      .filter(([unit]) => this.#told.has(unit))
-      .map(([unit, { limit, windowMs }]) => ({ unit, limit, windowMs }));
+    return [...this.#told].map(([unit, { limit, windowMs }]) => ({ unit, limit, windowMs }));
   }
 
   declare(limits: ApiKeyLimits, nowMs: number): void {
-    const { requestsPerMinute, tokensPerMinute } = limits;
-    if (requestsPerMinute !== this.#declared.requestsPerMinute) {
-      this.#declareOne('requests', requestsPerMinute, nowMs);
-    }
-    if (tokensPerMinute !== this.#declared.tokensPerMinute) {
-      this.#declareOne('tokens', tokensPerMinute, nowMs);
-    }
-    this.#declared = { requestsPerMinute, tokensPerMinute };
+    this.#declareOne('requests', limits.requestsPerMinute, nowMs);
+    this.#declareOne('tokens', limits.tokensPerMinute, nowMs);
   }
 
   #declareOne(unit: LimitUnit, limit: number | undefined, nowMs: number): void {
-    if (this.#told.has(unit)) return;
+    if (limit === this.#declared.get(unit)?.limit) return;
+    if (limit === undefined) this.#declared.delete(unit);
+    else this.#declared.set(unit, { limit, windowMs: MINUTE_MS });
+    this.#keepTo(unit, nowMs);
+  }
+
+  /** The bucket of what is told and declared now; what is in it stays. */
+  #keepTo(unit: LimitUnit, nowMs: number): void {
+    const allowed = slowerOf(this.#told.get(unit), this.#declared.get(unit));
     const known = this.#buckets.get(unit);
-    if (limit === undefined) this.#buckets.delete(unit);
-    else if (known !== undefined) known.resize(limit, MINUTE_MS, nowMs);
-    else this.#buckets.set(unit, new TokenBucket({ limit, windowMs: MINUTE_MS, nowMs }));
+    if (allowed === undefined) this.#buckets.delete(unit);
+    else if (known !== undefined) known.resize(allowed.limit, allowed.windowMs, nowMs);
+    else this.#buckets.set(unit, new TokenBucket({ ...allowed, nowMs }));
   }
 
   spend(cost: CallCost, nowMs: number): SpendMark {
@@ -127,17 +135,18 @@ export class AccountLimits {
   ): void {
     for (const { unit, limit, remaining, windowMs } of readings) {
       if ((windowMs ?? MINUTE_MS) > PACED_WINDOW_MS_MAX) continue;
-      let bucket = this.#buckets.get(unit);
-      if (bucket === undefined) {
-        if (limit === null || limit <= 0) continue;
-        bucket = new TokenBucket({ limit, windowMs: windowMs ?? MINUTE_MS, nowMs });
-        this.#buckets.set(unit, bucket);
+      // Some servers say so where they have none.
+      if (limit === 0) continue;
+      if (limit !== null) {
+        this.#told.set(unit, { limit, windowMs: windowMs ?? this.#told.get(unit)?.windowMs ?? MINUTE_MS });
+        this.#keepTo(unit, nowMs);
       }
-      this.#told.add(unit);
+      const bucket = this.#buckets.get(unit);
+      if (bucket === undefined) continue;
       const spentThen = call.mark?.[unit];
       const spentSince =
         spentThen === undefined ? call.underWay * costIn(unit, AVERAGE_COST) : bucket.spent - spentThen;
-      bucket.learn({ limit, remaining, windowMs, spentSince, ageMs: call.durationMs }, nowMs);
+      bucket.learn({ remaining, spentSince, ageMs: call.durationMs }, nowMs);
     }
   }
 
@@ -152,7 +161,7 @@ export class AccountLimits {
   shortageFor(cost: CallCost, nowMs: number, reserveShare = 0): Shortage | null {
     let longest: Shortage | null = null;
     for (const [unit, bucket] of this.#buckets) {
-      const waitMs = bucket.waitMs(costIn(unit, cost), nowMs, bucket.capacity * reserveShare);
+      const waitMs = bucket.waitMs(costIn(unit, cost), nowMs, bucket.partOf(reserveShare, nowMs));
       if (waitMs > (longest?.waitMs ?? 0)) longest = shortageOf(unit, waitMs);
     }
     return longest;

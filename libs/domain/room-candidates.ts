@@ -2,7 +2,7 @@ import type { ProviderKeyId } from '#contracts/ids';
 import type { ApiKeyLimits } from './api-key.ts';
 import { bucketName } from './bucket-name.ts';
 import type { RoomWanted } from './ports.ts';
-import type { TenantShares } from './tenant-routing.ts';
+import type { RoutableProviderKey, TenantShares } from './tenant-routing.ts';
 
 /** A key of a target that a call may be made with. */
 export type RoomCandidate = {
@@ -12,6 +12,28 @@ export type RoomCandidate = {
   bucket: string;
   /** The tenant's word on the account; undefined where the caller does not know the tenant's keys. */
   declared: ApiKeyLimits | undefined;
+};
+
+const lowerOf = (one: number | undefined, other: number | undefined): number | undefined =>
+  one === undefined || other === undefined ? (one ?? other) : Math.min(one, other);
+
+/** The tenant's word on a key's account: of several keys that share it, the lowest that one of them says. */
+const declaredOf = (
+  id: ProviderKeyId,
+  providerKeys: readonly RoutableProviderKey[],
+): ApiKeyLimits | undefined => {
+  const key = providerKeys.find((known) => known.id === id);
+  if (key === undefined || key.account === null) return key?.limits;
+  const sharing = providerKeys.filter(
+    ({ provider, account }) => provider === key.provider && account === key.account,
+  );
+  return sharing
+    .map(({ limits }) => limits)
+    .reduce((lowest, limits) => ({
+      requestsPerMinute: lowerOf(lowest.requestsPerMinute, limits.requestsPerMinute),
+      tokensPerMinute: lowerOf(lowest.tokensPerMinute, limits.tokensPerMinute),
+      concurrency: lowerOf(lowest.concurrency, limits.concurrency),
+    }));
 };
 
 /** All keys of the plan that may be tried, in the plan's order. */
@@ -26,7 +48,7 @@ export const candidatesOf = (wanted: RoomWanted): RoomCandidate[] => {
       if (triedKeyIds?.has(providerKeyId)) continue;
       const account = accounts?.[keyIndex] ?? null;
       const bucket = bucketName({ tenantId, provider, providerKeyId, account, model });
-      const declared = routing.providerKeys.find(({ id }) => id === providerKeyId)?.limits;
+      const declared = declaredOf(providerKeyId, routing.providerKeys);
       candidates.push({ step, keyIndex, providerKeyId, bucket, declared });
     }
   }

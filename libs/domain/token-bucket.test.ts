@@ -5,9 +5,7 @@ import { TokenBucket } from './token-bucket.ts';
 const bucketOf = (changes: { limit?: number; level?: number } = {}) =>
   new TokenBucket({ limit: 600, windowMs: 60_000, nowMs: 0, ...changes });
 
-const reading = (changes: { remaining?: number; spentSince?: number; ageMs?: number; limit?: number }) => ({
-  limit: 600,
-  windowMs: 60_000,
+const reading = (changes: { remaining?: number; spentSince?: number; ageMs?: number }) => ({
   remaining: 600,
   spentSince: 0,
   ageMs: 0,
@@ -20,6 +18,15 @@ describe('a token bucket', () => {
     expect(bucket.level(0)).toBe(10);
     expect(bucket.level(10_000)).toBeCloseTo(10 + 98);
     expect(bucket.level(1_000_000)).toBe(bucket.capacity);
+  });
+
+  it('leaves a part of what has come in so far, and of all it holds once it could be full', () => {
+    const bucket = bucketOf();
+    expect(bucket.partOf(0.2, 0)).toBeCloseTo(2);
+    expect(bucket.partOf(0.2, 10_000)).toBeCloseTo(0.2 * (10 + 98));
+    bucket.spend(50, 10_000);
+    expect(bucket.partOf(0.2, 10_000)).toBeCloseTo(0.2 * (10 + 98));
+    expect(bucket.partOf(0.2, 600_000)).toBeCloseTo(0.2 * bucket.capacity);
   });
 
   it('makes a cost over the capacity wait for a full bucket, not for ever', () => {

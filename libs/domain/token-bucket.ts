@@ -28,9 +28,7 @@ export type TokenBucketOptions = {
 
 /** What a header says, and what was spent here since the call that brought it was let go. */
 export type BucketReading = {
-  limit: number | null;
   remaining: number | null;
-  windowMs: number | null;
   spentSince: number;
   /** How long ago that was; the provider has refilled since. */
   ageMs: number;
@@ -52,6 +50,8 @@ export class TokenBucket {
   #level: number;
   #updatedAtMs: number;
   #spent = 0;
+  readonly #startLevel: number;
+  readonly #startedAtMs: number;
   /** Whether a header has said what is left. */
   #isTold = false;
 
@@ -61,6 +61,8 @@ export class TokenBucket {
     this.#ceiling = limit;
     this.#level = Math.min(this.capacity, level ?? Math.max(1, (limit * START_MS) / windowMs));
     this.#updatedAtMs = nowMs;
+    this.#startLevel = this.#level;
+    this.#startedAtMs = nowMs;
   }
 
   get limit(): number {
@@ -101,6 +103,15 @@ export class TokenBucket {
     return this.#level;
   }
 
+  /**
+   * Such a part of what it holds when full; until it has had the time to fill once, of what has come in. Else who
+   * leaves a part to others would begin with waiting until that part is there.
+   */
+  partOf(share: number, nowMs: number): number {
+    const cameIn = this.#startLevel + Math.max(0, nowMs - this.#startedAtMs) * this.#ratePerMs();
+    return share * Math.min(this.capacity, cameIn);
+  }
+
   /** How long until the cost may be spent and `reserve` is still in it; 0 for now. */
   waitMs(cost: number, nowMs: number, reserve = 0): number {
     const missing = Math.min(cost + reserve, this.capacity) - this.level(nowMs);
@@ -134,8 +145,7 @@ export class TokenBucket {
     this.#level = Math.min(this.#level, this.capacity);
   }
 
-  learn({ limit, remaining, windowMs, spentSince, ageMs }: BucketReading, nowMs: number): void {
-    if (limit !== null) this.resize(limit, windowMs ?? this.#windowMs, nowMs);
+  learn({ remaining, spentSince, ageMs }: BucketReading, nowMs: number): void {
     if (remaining === null) return;
     const level = this.level(nowMs);
     // What is left and what we have used is the most that the provider can have held when we began.
