@@ -46,6 +46,8 @@ export type LimiterAsk = z.infer<typeof limiterAsk>;
 const obstacle = z.object({
   of: z.enum(['requests', 'tokens', 'concurrency', 'trouble', 'repeats']),
   waitMs: z.number().nonnegative(),
+  /** What is more to say; what a newer owner says here that is not known is let be. */
+  why: z.enum(['pause', 'crowd', 'late']).optional().catch(undefined),
 });
 const granted = z.object({ kind: z.literal('granted'), id: z.string() });
 const refused = z.object({ kind: z.literal('refused'), obstacle });

@@ -445,6 +445,32 @@ describe('who goes first', () => {
   });
 });
 
+describe('a batch at an account of which nothing has been used', () => {
+  it('begins at once, at four fifths of the pace, and leaves as much to others as ever once it could', () => {
+    const bucket = bucketOf();
+    bucket.declare({ requestsPerMinute: 600 }, 0);
+    let lines = 0;
+    const linesUpTo = (endMs: number, nowMs: number): number => {
+      for (; nowMs < endMs; nowMs += 100) {
+        for (;;) {
+          const asked = bucket.ask(waiterOf(`${lines}`, { lane: 'batch' }), { mayWait: false, nowMs });
+          if (asked.kind !== 'granted') break;
+          bucket.settle(asked.id, success({ startedAtMs: nowMs, endedAtMs: nowMs }), nowMs);
+          lines += 1;
+        }
+      }
+      return lines;
+    };
+    expect(linesUpTo(5_000, 0)).toBeGreaterThan(0.75 * 5 * 10);
+    expect(linesUpTo(60_000, 5_000)).toBeLessThan(0.82 * 60 * 10);
+    const people = Array.from(
+      { length: 100 },
+      (_, index) => bucket.ask(waiterOf(`person ${index}`), { mayWait: false, nowMs: 60_000 }).kind,
+    );
+    expect(people.filter((kind) => kind === 'granted')).toHaveLength(100);
+  });
+});
+
 describe('a bucket that cannot serve', () => {
   const refusedAt = (bucket: RateLimitBucket, nowMs: number, deadlineAtMs: number) => {
     const verdict = bucket.ask(waiterOf('late', { deadlineAtMs }), { mayWait: true, nowMs });
@@ -470,10 +496,40 @@ describe('a bucket that cannot serve', () => {
     if (first.kind !== 'granted') throw new Error('refused');
     const error = { code: 'rate_limit_tokens' as const, retryAfterMs: 8_000 };
     bucket.settle(first.id, success({ error }), 100);
-    expect(refusedAt(bucket, 100, 4_000)).toEqual({ of: 'tokens', waitMs: 8_000 });
+    expect(refusedAt(bucket, 100, 4_000)).toEqual({ of: 'tokens', waitMs: 8_000, why: 'pause' });
     bucket.ask(waiterOf('patient', { deadlineAtMs: 20_000 }), { mayWait: true, nowMs: 100 });
     expect(bucket.advance(8_000)).toEqual([]);
     expect(bucket.advance(8_200)).toMatchObject([{ ticket: 'patient', verdict: { kind: 'granted' } }]);
+  });
+
+  it('says of those whose time runs out what they waited for', () => {
+    const bucket = bucketOf();
+    bucket.declare({ tokensPerMinute: 6_000 }, 0);
+    const sizes = { inputTokens: 1_000, outputTokens: 1_000 };
+    const first = bucket.ask(waiterOf('first', { inputTokens: 50, outputTokens: 40 }), {
+      mayWait: true,
+      nowMs: 0,
+    });
+    if (first.kind !== 'granted') throw new Error('refused');
+    // Found out while it waits: calls last longer than the time that is left.
+    expect(
+      bucket.ask(waiterOf('slow', { ...sizes, deadlineAtMs: 30_000 }), { mayWait: true, nowMs: 0 }).kind,
+    ).toBe('queued');
+    bucket.settle(first.id, success({ startedAtMs: 0, endedAtMs: 290_000 }), 5_000);
+    expect(bucket.advance(5_000)).toMatchObject([
+      { ticket: 'slow', verdict: { kind: 'refused', obstacle: { of: 'tokens' } } },
+    ]);
+  });
+
+  it('says that too many wait, where they do', () => {
+    const bucket = bucketOf();
+    bucket.declare({ requestsPerMinute: 6_000 }, 0);
+    let kind = 'queued';
+    for (let index = 0; index < 5_200; index += 1) {
+      const verdict = bucket.ask(waiterOf(`w${index}`), { mayWait: true, nowMs: 0 });
+      kind = verdict.kind === 'refused' ? (verdict.obstacle.why ?? '') : verdict.kind;
+    }
+    expect(kind).toBe('crowd');
   });
 
   it('lets nobody through after five failures, then one, then all', () => {

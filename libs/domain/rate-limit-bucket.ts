@@ -37,8 +37,15 @@ import { LaneTurns } from './lane-turns.ts';
 import type { CallOutcome } from './ports.ts';
 import { RetryBudget } from './retry-budget.ts';
 
-/** What stands in the way, and how long that lasts. */
-export type Obstacle = { of: Shortage['of'] | 'concurrency' | 'trouble' | 'repeats'; waitMs: number };
+/**
+ * What stands in the way, and how long that lasts. `pause`: not a limit is short, the provider asked for no calls.
+ * `crowd`: as many wait as may. `late`: there is room, and too little time left for a call.
+ */
+export type Obstacle = {
+  of: Shortage['of'] | 'concurrency' | 'trouble' | 'repeats';
+  waitMs: number;
+  why?: 'pause' | 'crowd' | 'late' | undefined;
+};
 
 export type Verdict =
   | { kind: 'granted'; id: string }
@@ -165,9 +172,9 @@ export class RateLimitBucket {
     }
     if (obstacle?.of === 'trouble') return { kind: 'refused', obstacle };
     const guess = this.#estimate(waiter, obstacle, nowMs);
-    if (!mayWait || this.#isTooLate(waiter, nowMs + guess.waitMs) || this.waiting >= WAITERS_MAX) {
+    if (!mayWait || this.#isTooLate(waiter, nowMs + guess.waitMs))
       return { kind: 'refused', obstacle: guess };
-    }
+    if (this.waiting >= WAITERS_MAX) return { kind: 'refused', obstacle: { ...guess, why: 'crowd' } };
     if (isRepeat) this.#repeats.withdraw();
     this.#turns.add(waiter);
     return { kind: 'queued', waitMs: guess.waitMs };
@@ -268,7 +275,9 @@ export class RateLimitBucket {
 
   /** What keeps a call from going out now. A lane whose turn is owed needs to leave no reserve. */
   #obstacleFor(cost: CallCost & { lane: Lane }, nowMs: number, isOwed = false): Obstacle | null {
-    if (nowMs < this.#pausedUntilMs) return { of: this.#pausedFor, waitMs: this.#pausedUntilMs - nowMs };
+    if (nowMs < this.#pausedUntilMs) {
+      return { of: this.#pausedFor, waitMs: this.#pausedUntilMs - nowMs, why: 'pause' };
+    }
     const { state, retryAtMs } = this.#breaker;
     if (state !== 'closed' && nowMs < retryAtMs) return { of: 'trouble', waitMs: retryAtMs - nowMs };
     const places = isOwed ? this.#concurrency.limit : this.#placesFor(cost.lane);
@@ -315,7 +324,7 @@ export class RateLimitBucket {
       this.#obstacleFor(waiter, nowMs, isOwed) === null;
     for (let waiter = this.#turns.take(mayGo); waiter !== null; waiter = this.#turns.take(mayGo)) {
       const verdict: Notice['verdict'] = this.#isTooLate(waiter, nowMs)
-        ? { kind: 'refused', obstacle: this.#estimate(waiter, null, nowMs) }
+        ? { kind: 'refused', obstacle: { ...this.#estimate(waiter, null, nowMs), why: 'late' } }
         : { kind: 'granted', id: this.#grant(waiter, nowMs) };
       notices.push({ ticket: waiter.ticket, verdict });
     }
@@ -326,14 +335,16 @@ export class RateLimitBucket {
   #refuseHopeless(nowMs: number, notices: Notice[]): void {
     this.#sweepAtMs = nowMs + RECHECK_MS;
     const troubleMs = this.#breaker.state === 'closed' ? 0 : this.#breaker.retryAtMs - nowMs;
-    const pause: Obstacle = { of: this.#pausedFor, waitMs: this.#pausedUntilMs - nowMs };
-    const obstacle: Obstacle =
-      troubleMs > 0 ? { of: 'trouble', waitMs: troubleMs } : { ...pause, waitMs: Math.max(0, pause.waitMs) };
+    const pauseMs = Math.max(0, this.#pausedUntilMs - nowMs);
     for (const waiter of this.#turns.all()) {
       const { ticket, deadlineAtMs } = waiter;
       if (deadlineAtMs <= nowMs) this.#turns.remove(waiter);
-      else if (troubleMs > 0 || this.#isTooLate(waiter, nowMs + Math.max(0, pause.waitMs))) {
+      else if (troubleMs > 0 || this.#isTooLate(waiter, nowMs + pauseMs)) {
         this.#turns.remove(waiter);
+        const obstacle: Obstacle =
+          troubleMs > 0
+            ? { of: 'trouble', waitMs: troubleMs }
+            : this.#estimate(waiter, this.#obstacleFor(waiter, nowMs), nowMs);
         notices.push({ ticket, verdict: { kind: 'refused', obstacle } });
       }
     }

@@ -23,7 +23,7 @@ import type { Obstacle } from './rate-limit-bucket.ts';
 import { isTrouble } from './breaker.ts';
 import { candidatesOf, flowOf, type RoomCandidate } from './room-candidates.ts';
 import { LimiterReports } from './limiter-reports.ts';
-import { lateError } from './room-refusal.ts';
+import { lateError, type Refusal } from './room-refusal.ts';
 import { loanCost, RoomLoans } from './room-loans.ts';
 
 export type LimiterTransport = {
@@ -50,8 +50,6 @@ type Settled = LimiterNotice['verdict'] | { kind: 'over' };
 /** No wait leads through it. */
 const isShut = (obstacle: Obstacle | undefined): boolean =>
   obstacle?.of === 'trouble' || obstacle?.of === 'repeats';
-
-type Refusal = { candidate: RoomCandidate; obstacle: Obstacle };
 
 export class SharedRateLimiter implements RateLimiter {
   readonly #deps: SharedRateLimiterDeps;
@@ -100,7 +98,7 @@ export class SharedRateLimiter implements RateLimiter {
       if (clock.nowMs() >= wanted.deadlineAtMs) throw this.#deadlineError();
       const candidates = await this.#keys.usableOf(candidatesOf(wanted));
       const open = candidates.filter(({ bucket }) => !isShut(refused.get(bucket)?.obstacle));
-      if (open.length === 0) throw this.#lateError([...refused.values()]);
+      if (open.length === 0) throw this.#lateError([...refused.values()], wanted);
       refused.clear();
       const [only] = open;
       const lone = open.length === 1 ? only : undefined;
@@ -115,9 +113,9 @@ export class SharedRateLimiter implements RateLimiter {
       if (typeof queued === 'object') return queued;
       const refusal = refused.get(best.bucket);
       if (queued === 'refused' && refusal !== undefined && !isShut(refusal.obstacle)) {
-        throw this.#lateError([refusal]);
+        throw this.#lateError([refusal], wanted);
       }
-      if (queued === 'refused' && open.length === 1) throw this.#lateError([...refused.values()]);
+      if (queued === 'refused' && open.length === 1) throw this.#lateError([...refused.values()], wanted);
     }
   }
 
@@ -133,8 +131,11 @@ export class SharedRateLimiter implements RateLimiter {
       const heldMs = this.#heldUntilMs(candidate.bucket) - nowMs;
       if (heldMs > 0) {
         const news = this.#deps.fleet.bucketNews(candidate.bucket);
-        const of = (news?.ejectedUntilMs ?? 0) > nowMs ? 'trouble' : 'requests';
-        refused.set(candidate.bucket, { candidate, obstacle: { of, waitMs: heldMs } });
+        const isEjected = (news?.ejectedUntilMs ?? 0) > nowMs;
+        const obstacle: Obstacle = isEjected
+          ? { of: 'trouble', waitMs: heldMs }
+          : { of: 'requests', waitMs: heldMs, why: 'pause' };
+        refused.set(candidate.bucket, { candidate, obstacle });
         continue;
       }
       if (refused.has(candidate.bucket)) continue;
@@ -354,13 +355,8 @@ export class SharedRateLimiter implements RateLimiter {
     if (isTrouble(error?.code ?? null)) this.#reports.send();
   }
 
-  /** What to tell who cannot be served in time. */
-  #lateError(refusals: readonly Refusal[]): FloError {
-    let soonest: Obstacle | null = null;
-    for (const { obstacle } of refusals) {
-      if (soonest === null || obstacle.waitMs < soonest.waitMs) soonest = obstacle;
-    }
-    return soonest === null ? this.#deadlineError() : lateError(soonest);
+  #lateError(refusals: readonly Refusal[], wanted: RoomWanted): FloError {
+    return lateError(refusals, wanted, this.#deps.clock.nowMs()) ?? this.#deadlineError();
   }
 
   #deadlineError(): FloError {
