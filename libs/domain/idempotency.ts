@@ -4,7 +4,7 @@
  *
  *   claimed ──▶ running ──▶ finished (replayed until it expires)
  *                  │
- *                  ├─ ended before any call ──▶ forgotten: the next one is carried out
+ *                  ├─ ended before any call, or its only one was turned away ──▶ forgotten: the next is carried out
  *                  └─ its ingress died ──▶ finished as `outcome_unknown`
  *
  * A running one goes on when its client leaves: the client is expected back.

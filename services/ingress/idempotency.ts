@@ -166,7 +166,7 @@ export class Idempotency {
   async #keep({ apiKeyText }: KeyedRequest, claim: IdempotentClaim, recording: Recording): Promise<void> {
     const { store, logger } = this.#deps;
     try {
-      if (!recording.wasAttempted) await store.release(claim);
+      if (!recording.mayHaveRun) await store.release(claim);
       else {
         const { answer } = recording;
         const sealed = answer === null ? null : sealResult(apiKeyText, claim.scope, encodeKeptAnswer(answer));

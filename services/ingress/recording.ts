@@ -41,9 +41,14 @@ export class Recording implements AnswerTarget {
   get overflowed(): boolean {
     return this.#overflowed;
   }
-  /** Whether a provider was called for it, as far as its headers say. */
-  get wasAttempted(): boolean {
-    return this.#head !== null && this.#head.headers['x-flo2-attempts'] !== '0';
+  /**
+   * Whether a provider may have worked on it, as far as status and headers say. One whose only call was turned away
+   * with 429 was not: it may be sent again, and its answer says so.
+   */
+  get mayHaveRun(): boolean {
+    if (this.#head === null) return false;
+    const attempts = this.#head.headers['x-flo2-attempts'];
+    return attempts !== '0' && !(attempts === '1' && this.#head.status === 429);
   }
 
   /** Null where it was broken off, or grew over what is kept. */

@@ -29,6 +29,7 @@ type Sent = {
   url?: string;
   apiKey?: string;
   signal?: AbortSignal;
+  timeoutMs?: number;
 };
 
 const send = ({ key, model = 'openai/gpt-4o-mini', stream = false, content = 'Hello.', ...to }: Sent) =>
@@ -38,6 +39,7 @@ const send = ({ key, model = 'openai/gpt-4o-mini', stream = false, content = 'He
       authorization: `Bearer ${to.apiKey ?? tenant.apiKey}`,
       'content-type': 'application/json',
       'idempotency-key': key,
+      ...(to.timeoutMs !== undefined && { 'x-flo2-timeout-ms': String(to.timeoutMs) }),
     },
     body: JSON.stringify({ model, stream, messages: [{ role: 'user', content }] }),
     ...(to.signal !== undefined && { signal: to.signal }),
@@ -128,6 +130,20 @@ it('refuses the key with another body, and takes it from another API key', async
   expect(refused).toMatchObject({ status: 422, text: expect.stringContaining('idempotency_mismatch') });
   const { calls, result } = await callsDuring(async () => read(await send({ key, apiKey: other.apiKey })));
   expect({ calls, isReplay: result.isReplay }).toEqual({ calls: 1, isReplay: false });
+});
+
+it('carries out again what the provider has turned away, and nothing that it may have worked on', async () => {
+  const key = randomUUID();
+  const limited = { key, model: 'openai/gpt-4o-mini-sim-error-429-retry-60', timeoutMs: 5_000 };
+  const first = await read(await send(limited));
+  expect(first).toMatchObject({ status: 429, isReplay: false });
+  const again = await read(await send(limited));
+  expect(again).toMatchObject({ status: 429, isReplay: false });
+  expect(again.requestId).not.toBe(first.requestId);
+
+  const failing = { key: randomUUID(), model: 'openai/gpt-4o-mini-sim-error-500' };
+  const failed = await read(await send(failing));
+  expect(await read(await send(failing))).toEqual({ ...failed, isReplay: true });
 });
 
 it('replays an error that a provider was asked for, and forgets one that came before', async () => {
