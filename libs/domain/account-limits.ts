@@ -11,6 +11,7 @@ export type SpendMark = Partial<Record<LimitUnit, number>>;
 export type LimitSnapshot = { unit: LimitUnit; limit: number; windowMs: number };
 
 const MINUTE_MS = 60_000;
+const COMMON_OUTPUT_TOKENS = 1_000;
 /** What is taken for a call that another owner had granted. */
 const AVERAGE_COST: CallCost = { inputTokens: 500, outputTokens: 500 };
 
@@ -96,6 +97,21 @@ export class AccountLimits {
     if (allowed === undefined) this.#buckets.delete(unit);
     else if (known !== undefined) known.resize(allowed.limit, allowed.windowMs, nowMs);
     else this.#buckets.set(unit, new TokenBucket({ ...allowed, nowMs }));
+  }
+
+  /**
+   * What is to be taken for it: no more than the limits let through at once. A bound on the answer that no limit lets
+   * through tells nothing of its length, and is taken for that of a common one.
+   */
+  capped({ inputTokens, outputTokens }: CallCost): CallCost {
+    const most = (unit: LimitUnit): number => this.#buckets.get(unit)?.capacity ?? Number.POSITIVE_INFINITY;
+    const input = Math.min(inputTokens, most('input_tokens'), most('tokens'));
+    const outputMost = Math.min(most('output_tokens'), most('tokens'));
+    const output = outputTokens > outputMost ? COMMON_OUTPUT_TOKENS : outputTokens;
+    return {
+      inputTokens: input,
+      outputTokens: Math.min(output, most('output_tokens'), Math.max(0, most('tokens') - input)),
+    };
   }
 
   spend(cost: CallCost, nowMs: number): SpendMark {

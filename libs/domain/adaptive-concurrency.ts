@@ -5,6 +5,7 @@
  *   starting | steady ──congestion──▶ steady, to seven tenths, at most once a second
  *   starting ──a rate is known──▶ steady, at the ceiling
  *   steady   ──success while at least half is used──▶ steady, one more in each round of calls
+ *   any, at the ceiling ──the ceiling is raised──▶ starting
  *
  * Invariants: floor ≤ limit ≤ ceiling; it never grows while callers leave half of it unused, so a quiet
  * account is not let loose by its quiet; any number of congestion signs within a second count as one.
@@ -44,8 +45,11 @@ export class AdaptiveConcurrency {
   }
 
   setCeiling(ceiling: number): void {
+    const isHeldByIt = this.#limit >= this.#ceiling;
     this.#ceiling = Math.max(FLOOR, ceiling);
     this.#limit = Math.min(this.#limit, this.#ceiling);
+    // Not the provider kept it there: what more it takes is tried out anew.
+    if (isHeldByIt && this.#limit < this.#ceiling) this.#starting = true;
   }
 
   /** Something better than trying holds the calls back. */

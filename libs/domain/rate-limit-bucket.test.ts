@@ -471,6 +471,33 @@ describe('a batch at an account of which nothing has been used', () => {
   });
 });
 
+describe('a bucket whose tenant changes its mind', () => {
+  /** Calls at once, as many as there is room for, in so many rounds; the most of a round. */
+  const mostAtOnce = (bucket: RateLimitBucket, rounds: number, fromMs: number): number => {
+    let most = 0;
+    for (let round = 0; round < rounds; round += 1) {
+      const nowMs = fromMs + round * 100;
+      const ids: string[] = [];
+      for (;;) {
+        const asked = bucket.ask(waiterOf(`${nowMs} ${ids.length}`), { mayWait: false, nowMs });
+        if (asked.kind !== 'granted') break;
+        ids.push(asked.id);
+      }
+      most = Math.max(most, ids.length);
+      for (const id of ids) bucket.settle(id, success({ startedAtMs: nowMs, endedAtMs: nowMs }), nowMs);
+    }
+    return most;
+  };
+
+  it('has room for all that is declared at once where limits are known', () => {
+    const bucket = bucketOf();
+    bucket.declare({ concurrency: 1, requestsPerMinute: 60_000 }, 0);
+    expect(mostAtOnce(bucket, 5, 0)).toBe(1);
+    bucket.declare({ concurrency: 64, requestsPerMinute: 60_000 }, 60_000);
+    expect(mostAtOnce(bucket, 1, 60_000)).toBe(64);
+  });
+});
+
 describe('a bucket that cannot serve', () => {
   const refusedAt = (bucket: RateLimitBucket, nowMs: number, deadlineAtMs: number) => {
     const verdict = bucket.ask(waiterOf('late', { deadlineAtMs }), { mayWait: true, nowMs });
@@ -519,6 +546,21 @@ describe('a bucket that cannot serve', () => {
     expect(bucket.advance(5_000)).toMatchObject([
       { ticket: 'slow', verdict: { kind: 'refused', obstacle: { of: 'tokens' } } },
     ]);
+  });
+
+  it('refuses nobody for what one before names as its bound, and no answer comes near', () => {
+    const bucket = bucketOf();
+    bucket.declare({ tokensPerMinute: 60_000 }, 0);
+    const greedy = waiterOf('greedy', { outputTokens: 1e15 });
+    expect(bucket.ask(greedy, { mayWait: true, nowMs: 0 }).kind).toBe('queued');
+    const modest = waiterOf('modest', { deadlineAtMs: 200_000 });
+    expect(bucket.ask(modest, { mayWait: true, nowMs: 0 }).kind).toBe('queued');
+    const told = new Map<string, Notice['verdict']>();
+    for (let nowMs = 0; nowMs < 180_000 && told.size < 2; nowMs += 500) {
+      for (const { ticket, verdict } of bucket.advance(nowMs)) told.set(ticket, verdict);
+    }
+    expect(told.get('greedy')?.kind).toBe('granted');
+    expect(told.get('modest')?.kind).toBe('granted');
   });
 
   it('says that too many wait, where they do', () => {

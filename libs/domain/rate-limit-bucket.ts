@@ -153,14 +153,16 @@ export class RateLimitBucket {
   /** The tenant's word; what the provider itself has said goes before it. */
   declare(limits: ApiKeyLimits, nowMs: number): void {
     this.#limits.declare(limits, nowMs);
-    if (this.#limits.paces) this.#concurrency.trust();
     this.#concurrency.setCeiling(Math.min(CONCURRENCY_CEILING, limits.concurrency ?? CONCURRENCY_CEILING));
+    if (this.#limits.paces) this.#concurrency.trust();
   }
 
   /** Asks for room now, or, where `mayWait`, for a place in the queue. */
-  ask(waiter: Waiter, options: { mayWait: boolean; nowMs: number }): Verdict {
+  ask(asked: Waiter, options: { mayWait: boolean; nowMs: number }): Verdict {
     const { mayWait, nowMs } = options;
     this.#usedAtMs = nowMs;
+    // Else one who names a bound that no answer comes near would have all who come behind refused.
+    const waiter: Waiter = { ...asked, ...this.#limits.capped(asked) };
     const isRepeat = waiter.isRepeat === true;
     if (isRepeat && !this.#repeats.allows) {
       return { kind: 'refused', obstacle: { of: 'repeats', waitMs: 0 } };

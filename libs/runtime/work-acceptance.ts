@@ -4,6 +4,7 @@ import type { SurfaceId } from '#contracts/vocabulary';
 import { answersAskedBy } from '#domain/answers-asked';
 import { estimateInputTokens } from '#domain/budget-estimate';
 import { FloError } from '#domain/errors';
+import { estimateOutputTokens } from '#domain/token-estimate';
 import { surfaceOf } from '#surfaces/registry';
 import type { ClientRequest, RequestPath } from '#surfaces/surface';
 
@@ -42,7 +43,9 @@ export const readWork = (surfaceId: SurfaceId, path: RequestPath, body: unknown)
     client,
     body: bytes,
     estimatedInputTokens: estimateInputTokens(bytes.length),
-    estimatedOutputTokens: isChat ? (client.maxOutputTokens ?? ASSUMED_OUTPUT_TOKENS) * answers : 0,
+    estimatedOutputTokens: isChat
+      ? estimateOutputTokens({ maxOutputTokens: client.maxOutputTokens, answers }, ASSUMED_OUTPUT_TOKENS)
+      : 0,
     optionsFor: (attribution, sent) => ({
       attribution,
       ...sent,

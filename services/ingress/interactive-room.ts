@@ -1,6 +1,7 @@
 import type { DispatchHeader } from '#contracts/dispatch';
 import type { RateLimiter } from '#domain/ports';
 import type { TenantRouting } from '#domain/tenant-routing';
+import { estimateOutputTokens } from '#domain/token-estimate';
 
 /** About four bytes of a prompt are a token; good enough to keep a key near its limit. */
 const BYTES_PER_TOKEN = 4;
@@ -10,7 +11,7 @@ const OUTPUT_TOKENS_GUESS = 256;
 /** What a request is taken to cost under a provider's limits, before anybody has counted. */
 export const estimateTokens = (request: { bodyBytes: number; maxOutputTokens: number | null }) => ({
   inputTokens: Math.ceil(request.bodyBytes / BYTES_PER_TOKEN),
-  outputTokens: request.maxOutputTokens ?? OUTPUT_TOKENS_GUESS,
+  outputTokens: estimateOutputTokens({ ...request, answers: 1 }, OUTPUT_TOKENS_GUESS),
 });
 
 /**

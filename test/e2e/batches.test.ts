@@ -190,6 +190,14 @@ describe('a batch', () => {
     expect(batch.failed_at).toEqual(expect.any(Number));
   });
 
+  it('runs lines that bound their answers by any number', async () => {
+    const body = { model: 'openai/gpt-4o-mini', max_tokens: 2 ** 31, messages: [] };
+    const messages = [{ role: 'user', content: 'Hi.' }];
+    const batch = await submit([line('a', 'Hi.', 'openai/gpt-4o-mini', { body: { ...body, messages } })]);
+    const ended = await awaitStatus(batch.id, 'completed', 'failed');
+    expect(ended.request_counts).toEqual({ total: 1, completed: 1, failed: 0 });
+  });
+
   it('of nothing fails', async () => {
     const batch = await awaitStatus((await submit(['', ''])).id, 'failed');
     expect(batch.errors?.data?.[0]).toMatchObject({ code: 'empty_file' });

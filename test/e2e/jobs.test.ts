@@ -82,6 +82,12 @@ describe('a job', () => {
     expect(ended).toMatchObject({ status: 'failed', response: null, error: { code: 'invalid_request' } });
   });
 
+  it('may bound its answer by any number', async () => {
+    const { endpoint, body } = chat('Hi.');
+    const job = await submit({ endpoint, body: { ...body, max_tokens: Number.MAX_SAFE_INTEGER } });
+    expect(await awaitEnd(job.id)).toMatchObject({ status: 'completed' });
+  });
+
   it('waits and is repeated where the provider may be back', async () => {
     const route = await stack.createTenant({
       routes: {
