@@ -15,6 +15,8 @@ export type DetachedServerOptions = {
   stopSteps: readonly StopStep[];
   /** What the log says when nothing is wrong but the moment: another try may succeed. */
   mayRetryAfter: RegExp;
+  /** How often the start is tried. @default 8, with pauses of half a minute in all */
+  attempts?: number | undefined;
   onUnexpectedExit: ((reason: string) => void) | undefined;
 };
 
@@ -86,8 +88,9 @@ const launchOnce = async (options: DetachedServerOptions): Promise<DetachedServe
   throw new Error(`${name} did not start${inTime ? '' : ' in time'}; its log ${logPath} ends:\n${tail}`);
 };
 
+/** With the pauses between them half a minute in all, as long as what a killed server was at may go on. */
 const ATTEMPTS = 8;
-/** Doubled after each: half a minute in all, as long as what a killed server was at may go on. */
+/** Doubled after each. */
 const RETRY_PAUSE_MS = 200;
 
 /** `prepare` is called before each try: it chooses the port, which someone else may take before the server. */
@@ -98,9 +101,10 @@ export const launchDetachedServer = async (
     const options = await prepare();
     const launched = await launchOnce(options);
     if (launched !== 'retry') return launched;
-    if (attempt === ATTEMPTS) {
+    const attempts = options.attempts ?? ATTEMPTS;
+    if (attempt >= attempts) {
       throw new Error(
-        `${options.name} did not start in ${ATTEMPTS} attempts; its log ${options.logPath} ends:\n${await readLogTail(options.logPath)}`,
+        `${options.name} did not start in ${attempts} attempts; its log ${options.logPath} ends:\n${await readLogTail(options.logPath)}`,
       );
     }
     await sleep(RETRY_PAUSE_MS * 2 ** (attempt - 1));

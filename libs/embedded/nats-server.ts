@@ -15,6 +15,8 @@ export type NatsServerOptions = FindOptions & {
   dataDir: string;
   /** @default a free one, another at each start */
   port?: number;
+  /** How often the start is tried while the port is taken. @default 8, in half a minute */
+  attempts?: number | undefined;
   /**
    * How often written messages are forced to disk; `always` before each acknowledgement. A crash of the
    * server loses nothing either way, one of the machine what came since the last time.
@@ -148,6 +150,7 @@ export const startNatsServer = async (options: NatsServerOptions): Promise<Runni
         startWaitMs: START_WAIT_MS,
         stopSteps: STOP_STEPS,
         mayRetryAfter: /address already in use/i,
+        attempts: options.attempts,
         onUnexpectedExit: options.onUnexpectedExit,
       };
     });

@@ -51,23 +51,23 @@ it('lets an upload take as long as it moves', async () => {
   const { socket, answer, isClosed } = begin('/upload', 10);
   for (let sent = 1; sent <= 9; sent += 1) {
     socket.write('x');
-    await vi.waitFor(() => expect(received).toBe(sent));
+    await vi.waitFor(() => expect(received).toBe(sent), { timeout: 5_000 });
     nowMs += TIMEOUT_MS - 1;
     bound.sweep();
   }
   socket.write('x');
-  await vi.waitFor(() => expect(answer()).toMatch(/ 200 /));
+  await vi.waitFor(() => expect(answer()).toMatch(/ 200 /), { timeout: 5_000 });
   expect(isClosed()).toBe(false);
 });
 
 it('cuts off an upload that does not move', async () => {
   const { socket, isClosed } = begin('/upload', 10);
   socket.write('x');
-  await vi.waitFor(() => expect(received).toBe(1));
+  await vi.waitFor(() => expect(received).toBe(1), { timeout: 5_000 });
   bound.sweep();
   nowMs += TIMEOUT_MS;
   bound.sweep();
-  await vi.waitFor(() => expect(isClosed()).toBe(true));
+  await vi.waitFor(() => expect(isClosed()).toBe(true), { timeout: 5_000 });
 });
 
 it('cuts off another request that is slow, though it moves', async () => {
@@ -85,7 +85,7 @@ it('cuts off another request that is slow, though it moves', async () => {
 it('leaves a request alone whose body has come', async () => {
   const { socket, answer } = begin('/ask', 3);
   socket.write('xxx');
-  await vi.waitFor(() => expect(answer()).toMatch(/ 200 /));
+  await vi.waitFor(() => expect(answer()).toMatch(/ 200 /), { timeout: 5_000 });
   nowMs += 10 * TIMEOUT_MS;
   bound.sweep();
   expect(socket.destroyed).toBe(false);

@@ -70,7 +70,7 @@ describe('the list of a key', () => {
       );
     };
     lists.refresh(ownerOf('k1'));
-    await vi.waitFor(() => expect(saved).toHaveLength(1));
+    await vi.waitFor(() => expect(saved).toHaveLength(1), { timeout: 5_000 });
     expect(saved[0]?.id).toBe('k1');
     expect(saved[0]?.models.map(({ id }) => id)).toEqual(['gpt-x', 'gpt-y']);
     expect(authorization).toBe('Bearer sk-secret');
@@ -84,7 +84,7 @@ describe('the list of a key', () => {
     open();
     answer = (_request, response) => void response.writeHead(status).end(body);
     lists.refresh(ownerOf('k1'));
-    await vi.waitFor(() => expect(warnings).toHaveLength(1));
+    await vi.waitFor(() => expect(warnings).toHaveLength(1), { timeout: 5_000 });
     expect(saved).toEqual([]);
     expect(warnings.join('')).not.toContain('sk-secret');
   });
@@ -101,10 +101,10 @@ describe('the list of a key', () => {
       lists.refresh(ownerOf(`k${key}`));
       lists.refresh(ownerOf(`k${key}`));
     }
-    await vi.waitFor(() => expect(pending).toHaveLength(4));
+    await vi.waitFor(() => expect(pending).toHaveLength(4), { timeout: 5_000 });
     expect(asked).toBe(4);
     const finishing = setInterval(() => pending.splice(0).forEach((finish) => finish()), 1);
-    await vi.waitFor(() => expect(new Set(saved.map(({ id }) => id)).size).toBe(10));
+    await vi.waitFor(() => expect(new Set(saved.map(({ id }) => id)).size).toBe(10), { timeout: 5_000 });
     clearInterval(finishing);
   });
 
@@ -115,7 +115,7 @@ describe('the list of a key', () => {
       asked = true;
     };
     lists.refresh(ownerOf('k1'));
-    await vi.waitFor(() => expect(asked).toBe(true));
+    await vi.waitFor(() => expect(asked).toBe(true), { timeout: 5_000 });
     await lists.stop();
     expect(saved).toEqual([]);
     expect(warnings).toEqual([]);

@@ -97,8 +97,8 @@ const feed = () => {
   const give = async (): Promise<void> => {
     const before = given.length;
     await feeder.turn();
-    await vi.waitFor(() => expect(given.length).toBe(before + 1));
-    await vi.waitFor(() => expect(feeder.isAsking).toBe(false));
+    await vi.waitFor(() => expect(given.length).toBe(before + 1), { timeout: 5_000 });
+    await vi.waitFor(() => expect(feeder.isAsking).toBe(false), { timeout: 5_000 });
   };
   const loseByQueue = async (afterMs: number): Promise<void> => {
     vi.setSystemTime(Date.now() + afterMs);

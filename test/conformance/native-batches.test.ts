@@ -92,11 +92,14 @@ const create = ({ driver, http, intent, jsonl }: Prepared): Promise<NativeBatchR
   driver.create(http, intent, jsonl);
 
 const untilState = ({ driver, http }: Prepared, reference: NativeBatchReference, state: string) =>
-  vi.waitFor(async () => {
-    const observed = await driver.poll(http, reference);
-    expect(observed.state).toBe(state);
-    return observed;
-  });
+  vi.waitFor(
+    async () => {
+      const observed = await driver.poll(http, reference);
+      expect(observed.state).toBe(state);
+      return observed;
+    },
+    { timeout: 5_000 },
+  );
 
 const resultsOf = async ({ driver, http }: Prepared, reference: NativeBatchReference) => {
   const results: Record<string, NativeBatchLineResult> = {};

@@ -177,15 +177,21 @@ describe.each(['anthropic/claude-haiku-4-5', 'openai/gpt-4o-mini'])(
       const done = stream.done().catch((error: unknown) => error);
       stream.abort();
       expect(await done).toBeInstanceOf(Anthropic.APIUserAbortError);
-      const call = await vi.waitFor(() => {
-        const [latest] = stack.simulator.log.attempts.slice(before);
-        expect(latest?.outcome).toBe('aborted');
-        return latest;
-      });
-      await vi.waitFor(async () => {
-        const { rows } = await stack.ledgerOutcomes(call?.attemptId ?? '');
-        expect(rows).toEqual([{ outcome: 'cancelled' }]);
-      });
+      const call = await vi.waitFor(
+        () => {
+          const [latest] = stack.simulator.log.attempts.slice(before);
+          expect(latest?.outcome).toBe('aborted');
+          return latest;
+        },
+        { timeout: 15_000 },
+      );
+      await vi.waitFor(
+        async () => {
+          const { rows } = await stack.ledgerOutcomes(call?.attemptId ?? '');
+          expect(rows).toEqual([{ outcome: 'cancelled' }]);
+        },
+        { timeout: 15_000 },
+      );
     });
   },
 );

@@ -315,11 +315,14 @@ describe('a message batch', () => {
   it('can be cancelled', async () => {
     const slow = 'anthropic/claude-haiku-4-5-sim-latency-20000';
     const created = await anthropic.messages.batches.create({ requests: [request('slow', 'Hi.', slow)] });
-    await vi.waitFor(async () => {
-      const calls = stack.simulator.log.attempts.length;
-      expect(calls).toBeGreaterThan(0);
-      expect((await anthropic.messages.batches.retrieve(created.id)).request_counts.processing).toBe(1);
-    });
+    await vi.waitFor(
+      async () => {
+        const calls = stack.simulator.log.attempts.length;
+        expect(calls).toBeGreaterThan(0);
+        expect((await anthropic.messages.batches.retrieve(created.id)).request_counts.processing).toBe(1);
+      },
+      { timeout: 15_000 },
+    );
     expect((await anthropic.messages.batches.cancel(created.id)).processing_status).toBe('canceling');
     const ended = await vi.waitFor(
       async () => {

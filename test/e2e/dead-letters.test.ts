@@ -139,7 +139,10 @@ it('takes in what JetStream itself has given up on', async () => {
   await reader.next({ expires: 1_000 });
   const [letter] = await untilThere(1);
   expect(letter).toMatchObject({ reason: 'exhausted', subject: 'test.a' });
-  await vi.waitFor(async () => {
-    expect((await manager.streams.info('OF_A_TEST')).state.messages).toBe(0);
-  });
+  await vi.waitFor(
+    async () => {
+      expect((await manager.streams.info('OF_A_TEST')).state.messages).toBe(0);
+    },
+    { timeout: 15_000 },
+  );
 });

@@ -40,11 +40,13 @@ describe('a key that its provider rejects, one of three', () => {
       Array.from({ length: 30 }, (_, index) => chat(tenant, 'openai/gpt-4o-mini', `first ${index}`)),
     );
     expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 30 }, () => 200));
-    await vi.waitFor(async () =>
-      expect(await readKey(tenant, 1)).toMatchObject({
-        status: 'quarantined',
-        status_detail: { code: 'authentication' },
-      }),
+    await vi.waitFor(
+      async () =>
+        expect(await readKey(tenant, 1)).toMatchObject({
+          status: 'quarantined',
+          status_detail: { code: 'authentication' },
+        }),
+      { timeout: 15_000 },
     );
     const before = callsWith(rejected).length;
     expect(before).toBeGreaterThan(0);
@@ -56,7 +58,9 @@ describe('a key that its provider rejects, one of three', () => {
     stack.simulator.clearBehaviours();
     const path = `/tenants/${tenant.tenantId}/provider-keys/${tenant.providerKeyIds[1]}/rotate`;
     await callControl(stack.flo2, 'POST', path, { secret: 'sk-rotated-and-well-again' });
-    await vi.waitFor(async () => expect(await readKey(tenant, 1)).toMatchObject({ status: 'active' }));
+    await vi.waitFor(async () => expect(await readKey(tenant, 1)).toMatchObject({ status: 'active' }), {
+      timeout: 15_000,
+    });
     await Promise.all(
       Array.from({ length: 30 }, (_, index) => chat(tenant, 'openai/gpt-4o-mini', `last ${index}`)),
     );
@@ -68,7 +72,9 @@ describe('a key that its provider rejects, one of three', () => {
     const [secret] = tenant.providerSecrets;
     stack.simulator.setBehaviour({ match: { key: secret ?? '' }, behaviour: { status: 401 } });
     expect((await chat(tenant, 'openai/gpt-4o-mini')).status).toBe(502);
-    await vi.waitFor(async () => expect(await readKey(tenant, 0)).toMatchObject({ status: 'quarantined' }));
+    await vi.waitFor(async () => expect(await readKey(tenant, 0)).toMatchObject({ status: 'quarantined' }), {
+      timeout: 15_000,
+    });
     const before = callsWith(secret).length;
     const answer = await chat(tenant, 'openai/gpt-4o-mini');
     expect(answer.status).toBe(502);

@@ -195,11 +195,13 @@ describe('what goes wrong at a provider', () => {
     hold(caller);
     const { id } = await caller.submit({ model: MODEL, texts: texts(3), mode: 'native' });
     await awaitProviderBatch(caller, 'in_progress');
-    await vi.waitFor(async () =>
-      expect(await caller.client.batches.retrieve(id)).toMatchObject({
-        in_progress_count: 3,
-        waiting_on: { code: 'provider_batch', model: 'gpt-4o-mini' },
-      }),
+    await vi.waitFor(
+      async () =>
+        expect(await caller.client.batches.retrieve(id)).toMatchObject({
+          in_progress_count: 3,
+          waiting_on: { code: 'provider_batch', model: 'gpt-4o-mini' },
+        }),
+      { timeout: 15_000 },
     );
     const line = (status: number) =>
       stack.simulator.setBehaviour({

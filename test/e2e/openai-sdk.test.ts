@@ -181,15 +181,21 @@ describe.each(['openai/gpt-4o-mini', 'anthropic/claude-haiku-4-5'])('the openai 
       if (chunk.choices[0]?.delta.content) break;
     }
     controller.abort();
-    const call = await vi.waitFor(() => {
-      const [latest] = stack.simulator.log.attempts.slice(before);
-      expect(latest?.outcome).toBe('aborted');
-      return latest;
-    });
-    await vi.waitFor(async () => {
-      const { rows } = await stack.ledgerOutcomes(call?.attemptId ?? '');
-      expect(rows).toEqual([{ outcome: 'cancelled' }]);
-    });
+    const call = await vi.waitFor(
+      () => {
+        const [latest] = stack.simulator.log.attempts.slice(before);
+        expect(latest?.outcome).toBe('aborted');
+        return latest;
+      },
+      { timeout: 15_000 },
+    );
+    await vi.waitFor(
+      async () => {
+        const { rows } = await stack.ledgerOutcomes(call?.attemptId ?? '');
+        expect(rows).toEqual([{ outcome: 'cancelled' }]);
+      },
+      { timeout: 15_000 },
+    );
   });
 });
 

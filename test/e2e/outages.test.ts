@@ -72,11 +72,14 @@ describe.skipIf(kind === 'containers')('an outage', () => {
   it('of NATS is told to callers at once, and over as soon as it is back', async () => {
     expect((await send()).status).toBe(200);
     await nats.stop();
-    const refused = await vi.waitFor(async () => {
-      const answer = await send();
-      expect(answer.status).toBe(503);
-      return answer;
-    });
+    const refused = await vi.waitFor(
+      async () => {
+        const answer = await send();
+        expect(answer.status).toBe(503);
+        return answer;
+      },
+      { timeout: 15_000 },
+    );
     expect(refused.text).toContain('unavailable');
     await restartNats();
     await answersAgain();

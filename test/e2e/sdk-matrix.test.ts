@@ -190,11 +190,14 @@ it('the ledger has every token that the providers charged, once', async () => {
   expect(charged.length).toBeGreaterThan(SDK_DRIVERS.length * TARGETS.length);
   const ids = charged.map(({ attemptId }) => attemptId ?? '');
   expect(new Set(ids).size).toBe(ids.length);
-  const counted = await vi.waitFor(async () => {
-    const found = await stack.ledgerTokens(ids);
-    expect(Object.keys(found)).toHaveLength(ids.length);
-    return found;
-  });
+  const counted = await vi.waitFor(
+    async () => {
+      const found = await stack.ledgerTokens(ids);
+      expect(Object.keys(found)).toHaveLength(ids.length);
+      return found;
+    },
+    { timeout: 15_000 },
+  );
   const wrong = charged
     // Gemini's embeddings come without a count.
     .filter(({ path }) => !path.endsWith('mbedContents') && !path.endsWith('embedContent'))

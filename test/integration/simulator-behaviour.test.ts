@@ -116,11 +116,13 @@ describe('behaviour on demand', () => {
       { model: 'sim-hang', messages: user('hello') },
       { signal: abort.signal },
     );
-    await vi.waitFor(() => expect(simulator.log.calls.length).toBe(before + 1));
+    await vi.waitFor(() => expect(simulator.log.calls.length).toBe(before + 1), { timeout: 15_000 });
     expect(lastCall()).toMatchObject({ outcome: 'open', status: null });
     abort.abort();
     await errorOf(call);
-    await vi.waitFor(() => expect(lastCall()).toMatchObject({ outcome: 'aborted', tokens: {} }));
+    await vi.waitFor(() => expect(lastCall()).toMatchObject({ outcome: 'aborted', tokens: {} }), {
+      timeout: 15_000,
+    });
   });
 
   it('is set and read over HTTP too', async () => {

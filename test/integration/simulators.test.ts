@@ -208,7 +208,9 @@ describe('OpenAI, simulated', () => {
     for (let chunk = 0; chunk < 3; chunk += 1) await iterator.next();
     expect(lastCall()).toMatchObject({ outcome: 'open', status: 200 });
     abort.abort();
-    await vi.waitFor(() => expect(lastCall()).toMatchObject({ outcome: 'aborted', tokens: { output: 2 } }));
+    await vi.waitFor(() => expect(lastCall()).toMatchObject({ outcome: 'aborted', tokens: { output: 2 } }), {
+      timeout: 15_000,
+    });
   });
 });
 

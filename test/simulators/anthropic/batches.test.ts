@@ -34,11 +34,14 @@ const submit = (requests: ReturnType<typeof request>[]): Promise<Anthropic.Messa
 };
 
 const untilEnded = (id: string): Promise<Anthropic.Messages.MessageBatch> =>
-  vi.waitFor(async () => {
-    const batch = await anthropic.messages.batches.retrieve(id);
-    expect(batch.processing_status).toBe('ended');
-    return batch;
-  });
+  vi.waitFor(
+    async () => {
+      const batch = await anthropic.messages.batches.retrieve(id);
+      expect(batch.processing_status).toBe('ended');
+      return batch;
+    },
+    { timeout: 5_000 },
+  );
 
 const resultsOf = async (id: string) => {
   const results: Record<string, Anthropic.Messages.MessageBatchResult> = {};

@@ -57,11 +57,14 @@ const submit = async (lines: readonly unknown[], displayName = 'a batch') => {
 const idOf = (name: string): string => name.slice('batches/'.length);
 
 const untilState = (name: string, state: JobState) =>
-  vi.waitFor(async () => {
-    const batch = await google.batches.get({ name });
-    expect(batch.state).toBe(state);
-    return batch;
-  });
+  vi.waitFor(
+    async () => {
+      const batch = await google.batches.get({ name });
+      expect(batch.state).toBe(state);
+      return batch;
+    },
+    { timeout: 5_000 },
+  );
 
 const download = async (fileName: string | undefined) => {
   const downloadPath = join(folder, 'out.jsonl');

@@ -42,11 +42,14 @@ const submit = async (lines: readonly unknown[]) => {
 };
 
 const untilStatus = (jobId: string, status: string) =>
-  vi.waitFor(async () => {
-    const job = await mistral.batch.jobs.get({ jobId });
-    expect(job.status).toBe(status);
-    return job;
-  });
+  vi.waitFor(
+    async () => {
+      const job = await mistral.batch.jobs.get({ jobId });
+      expect(job.status).toBe(status);
+      return job;
+    },
+    { timeout: 5_000 },
+  );
 
 const download = async (fileId: string | null | undefined) => {
   const stream = await mistral.files.download({ fileId: fileId ?? 'none' });

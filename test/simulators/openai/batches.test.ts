@@ -46,11 +46,14 @@ const submit = async (
 };
 
 const untilStatus = (id: string, status: OpenAI.Batch['status']): Promise<OpenAI.Batch> =>
-  vi.waitFor(async () => {
-    const batch = await openai.batches.retrieve(id);
-    expect(batch.status).toBe(status);
-    return batch;
-  });
+  vi.waitFor(
+    async () => {
+      const batch = await openai.batches.retrieve(id);
+      expect(batch.status).toBe(status);
+      return batch;
+    },
+    { timeout: 5_000 },
+  );
 
 const download = async (fileId: string | null | undefined) =>
   resultsBy('custom_id', await (await openai.files.content(fileId ?? 'none')).text());
@@ -276,11 +279,14 @@ describe('Groq batches, simulated', () => {
       groq.batches.create({ input_file_id: file.id ?? '', endpoint, completion_window: window });
     await expect(create('12h')).rejects.toMatchObject({ status: 400 });
     const { id } = await create('7d');
-    const batch = await vi.waitFor(async () => {
-      const current = await groq.batches.retrieve(id);
-      expect(current.status).toBe('completed');
-      return current;
-    });
+    const batch = await vi.waitFor(
+      async () => {
+        const current = await groq.batches.retrieve(id);
+        expect(current.status).toBe('completed');
+        return current;
+      },
+      { timeout: 5_000 },
+    );
     expect(batch.request_counts).toEqual({ total: 2, completed: 1, failed: 1 });
     expect(Object.keys(batch)).not.toContain('usage');
     const output = await (await groq.files.content(batch.output_file_id ?? '')).text();
