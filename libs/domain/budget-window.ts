@@ -1,4 +1,5 @@
 import type { BudgetPeriod } from '#contracts/budget';
+import { wallClockMs, zoneOffsetMs } from './wall-clock.ts';
 
 /** The stretch of time in which a budget's limit holds, in Unix milliseconds; the end is exclusive. */
 export type BudgetWindow = {
@@ -14,51 +15,15 @@ const TOTAL: BudgetWindow = Object.freeze({ startMs: 0, endMs: null });
 /** A day in the proleptic Gregorian calendar as its midnight would be in UTC. */
 type LocalDayMs = number;
 
-const formats = new Map<string, Intl.DateTimeFormat>();
-const FORMATS_MAX = 1_000;
-
-const formatOf = (timeZone: string): Intl.DateTimeFormat => {
-  const known = formats.get(timeZone);
-  if (known !== undefined) return known;
-  const format = new Intl.DateTimeFormat('en-US', {
-    timeZone,
-    calendar: 'gregory',
-    hourCycle: 'h23',
-    year: 'numeric',
-    month: 'numeric',
-    day: 'numeric',
-    hour: 'numeric',
-    minute: 'numeric',
-    second: 'numeric',
-  });
-  if (formats.size >= FORMATS_MAX) formats.clear();
-  formats.set(timeZone, format);
-  return format;
-};
-
-/** What a clock on the wall shows, as if it were UTC. */
-const wallClockMs = (timeZone: string, atMs: number): number => {
-  if (timeZone === 'UTC') return atMs;
-  const parts: Record<string, number> = {};
-  for (const { type, value } of formatOf(timeZone).formatToParts(atMs)) parts[type] = Number(value);
-  const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = parts;
-  return Date.UTC(year, month - 1, day, hour, minute, second);
-};
-
-const offsetMs = (timeZone: string, atMs: number): number => {
-  const wholeSecondMs = Math.floor(atMs / 1_000) * 1_000;
-  return wallClockMs(timeZone, wholeSecondMs) - wholeSecondMs;
-};
-
 /**
  * The first moment of a day. Where clocks go back at midnight there are two of them and it is the earlier;
  * where they go forward over midnight there is none, and the day begins when they do.
  */
 const firstMomentMs = (timeZone: string, day: LocalDayMs): number => {
-  const before = offsetMs(timeZone, day - DAY_MS);
-  const after = offsetMs(timeZone, day + DAY_MS);
+  const before = zoneOffsetMs(timeZone, day - DAY_MS);
+  const after = zoneOffsetMs(timeZone, day + DAY_MS);
   const candidates = [day - Math.max(before, after), day - Math.min(before, after)];
-  const exact = candidates.find((atMs) => atMs + offsetMs(timeZone, atMs) === day);
+  const exact = candidates.find((atMs) => atMs + zoneOffsetMs(timeZone, atMs) === day);
   // In a gap the offset from before leads to the moment of the change.
   return exact ?? day - before;
 };
@@ -102,6 +67,8 @@ export const budgetWindowAt = (
   };
 };
 
+const WINDOWS_MAX = 1_000;
+
 /** Remembers a budget's window until it is over: working one out takes a few microseconds. */
 export class WindowClock {
   readonly #windows = new Map<string, BudgetWindow>();
@@ -113,7 +80,7 @@ export class WindowClock {
       return known;
     }
     const window = budgetWindowAt(calendar, atMs);
-    if (this.#windows.size >= FORMATS_MAX) this.#windows.clear();
+    if (this.#windows.size >= WINDOWS_MAX) this.#windows.clear();
     this.#windows.set(key, window);
     return window;
   }

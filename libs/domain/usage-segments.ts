@@ -1,5 +1,6 @@
 import type { UsageGranularity } from '#contracts/usage-query';
 import { budgetWindowAt } from './budget-window.ts';
+import { zoneOffsetMs } from './wall-clock.ts';
 
 /** Unix milliseconds; the end is exclusive. */
 export type TimeRange = { fromMs: number; toMs: number };
@@ -13,19 +14,18 @@ const DAY_MS = 24 * HOUR_MS;
 const CUTS_MAX = 1_500;
 /** A time zone keeps an offset for weeks at least. */
 const OFFSET_STEP_MS = 7 * DAY_MS;
+/** Two centuries, looked at in a hundredth of a second; whoever asks for more waits for the entries. */
+const OFFSET_STEPS_MAX = 10_500;
 
 const onlyEntries = (range: TimeRange): UsageSegments => ({ days: [], hours: [], entries: [range] });
 
-const minutesOf = (timeZone: string, atMs: number): number =>
-  Number(new Intl.DateTimeFormat('en-US', { timeZone, minute: 'numeric' }).format(atMs));
-
-/** Whether hours on the wall are hours of UTC all the while. */
+/** Whether hours on the wall are hours of UTC all the while, as far as is looked. */
 const hasWholeHours = (timeZone: string, { fromMs, toMs }: TimeRange): boolean => {
   if (timeZone === 'UTC') return true;
-  for (let atMs = fromMs; atMs < toMs; atMs += OFFSET_STEP_MS) {
-    if (minutesOf(timeZone, Math.floor(atMs / HOUR_MS) * HOUR_MS) !== 0) return false;
-  }
-  return minutesOf(timeZone, Math.floor(toMs / HOUR_MS) * HOUR_MS) === 0;
+  if (toMs - fromMs > OFFSET_STEPS_MAX * OFFSET_STEP_MS) return false;
+  const isWhole = (atMs: number): boolean => zoneOffsetMs(timeZone, atMs) % HOUR_MS === 0;
+  for (let atMs = fromMs; atMs < toMs; atMs += OFFSET_STEP_MS) if (!isWhole(atMs)) return false;
+  return isWhole(toMs);
 };
 
 /** The moments within a range at which a period ends and the next begins; null when there are too many. */
