@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { tenantId } from './ids.ts';
-import { dimension, FILTER_VALUES_MAX, instant, type Dimension } from './usage-query.ts';
+import { dimension, FILTER_VALUES_MAX, filterValue, instant, type Dimension } from './usage-query.ts';
 
 export const EXPORT_FORMATS = ['csv', 'ndjson', 'focus'] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
@@ -24,7 +24,7 @@ const NAMED = new Set(['format', 'tenant', 'from', 'to', 'as_of']);
 const filterValues = z
   .union([z.string(), z.array(z.string())])
   .transform((value) => (Array.isArray(value) ? value : [value]))
-  .pipe(z.array(z.string().max(256)).max(FILTER_VALUES_MAX));
+  .pipe(z.array(filterValue).max(FILTER_VALUES_MAX));
 
 /**
  * The query of `GET /api/v1/usage/export`. Beside the named fields every dimension is a filter and may come
@@ -41,8 +41,13 @@ export const usageExport = z.record(z.string(), z.unknown()).transform((raw, con
     if (NAMED.has(name)) continue;
     const key = dimension.safeParse(name);
     const values = filterValues.safeParse(value);
-    if (!key.success || !values.success) {
+    if (!key.success) {
       context.addIssue({ code: 'custom', path: [name], message: 'is no dimension to filter by' });
+      return z.NEVER;
+    }
+    if (!values.success) {
+      const [issue] = values.error.issues;
+      context.addIssue({ code: 'custom', path: [name], message: issue?.message ?? 'is no list of texts' });
       return z.NEVER;
     }
     filters[key.data] = values.data;

@@ -44,7 +44,7 @@ export const instant = z.iso.datetime({
   error: 'must be an RFC 3339 time like 2026-01-31T00:00:00Z',
 });
 
-const filterValue = z
+export const filterValue = z
   .string()
   .max(LABEL_LENGTH_MAX)
   .refine((text) => !text.includes('\0') && text.isWellFormed(), 'must be text without NUL');

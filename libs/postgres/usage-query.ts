@@ -192,17 +192,21 @@ export const queryUsage = async (database: Database, selection: UsageSelection):
 export type LedgerClock = {
   /** The newest instant up to which everything is committed, RFC 3339 to the microsecond. */
   now: string;
+  /** The moment that was asked for, written alike; now where none was asked for, or one still to come. */
+  asOf: string;
   /** When the newest event not recorded after `asOf` was recorded; null when there is none. */
   watermark: Date | null;
 };
 
+const written = (instant: string): string =>
+  `to_char(${instant} at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+
 /** What the ledger knows up to: `asOf` null asks about now. */
 export const readLedgerClock = async (database: Database, asOf: string | null): Promise<LedgerClock> => {
-  const result = await database.pool.query<{ now: string; watermark: Date | null }>(
-    `with clock as (select ledger_clock() as now)
-     select to_char(now at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as now,
-            (select max(recorded_at) from usage_event
-             where recorded_at <= least(now, coalesce($1::timestamptz, now))) as watermark
+  const result = await database.pool.query<LedgerClock>(
+    `with clock as (select now, least(now, $1::timestamptz) as as_of from (select ledger_clock() as now) ticked)
+     select ${written('now')} as now, ${written('as_of')} as "asOf",
+            (select max(recorded_at) from usage_event where recorded_at <= as_of) as watermark
      from clock`,
     [asOf],
   );

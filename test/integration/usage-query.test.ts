@@ -240,7 +240,9 @@ describe('POST /api/v1/usage/query', () => {
     }
     expect(rows).toEqual(whole.body.data);
     const again = await ask('acme', { ...query, as_of: whole.body.as_of });
-    expect(again.body.data).toEqual(whole.body.data);
+    expect(again.body).toEqual(whole.body);
+    const wall = { as_of: '2026-03-01T05:30:00+05:30' };
+    expect((await ask('acme', wall)).body.as_of).toBe('2026-03-01T00:00:00.000000Z');
     expect((await ask('acme', query)).body.data.length).toBeGreaterThan(whole.body.data.length);
     const page = await ask('acme', { ...query, limit: 2 });
     const misused = await ask('acme', { group_by: ['team'], cursor: page.body.next_cursor });

@@ -148,8 +148,23 @@ describe('GET /api/v1/usage/export', () => {
     expect((await read(key, `format=csv&${range}&tenant=${other.tenantId}`)).answer.status).toBe(403);
   });
 
+  it('is as of the moment asked for, in whatever zone that is written', async () => {
+    const { tenantId, key } = await createTenant();
+    await record(tenantId, 1);
+    const before = await read(key, `format=csv&${range}`);
+    const asOf = before.answer.headers.get('x-flo2-as-of') ?? '';
+    await record(tenantId, 2);
+    const later = new Date(Date.parse(asOf) + 5.5 * 3_600_000).toISOString();
+    const inKolkata = `${later.slice(0, 19)}${asOf.slice(19, -1)}+05:30`;
+    const then = await read(key, `format=csv&${range}&as_of=${encodeURIComponent(inKolkata)}`);
+    expect(then.text).toBe(before.text);
+    expect(then.answer.headers.get('x-flo2-as-of')).toBe(asOf);
+    expect((await read(key, `format=csv&${range}`)).text.trimEnd().split('\r\n')).toHaveLength(4);
+  });
+
   it.each([
     [`format=xml&${range}`, 'format'],
+    [`format=csv&${range}&team=%00`, 'team'],
     ['format=csv&from=2026-06-01T00:00:00Z', 'to'],
     [`format=csv&${range}&colour=red`, 'colour'],
   ])('refuses %s and names the field', async (query, param) => {

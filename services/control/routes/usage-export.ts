@@ -60,8 +60,7 @@ export const registerUsageExportRoute = (app: FastifyInstance, deps: UsageExport
   };
 
   const scopeOf = async (query: UsageExport, tenantId: TenantId | null): Promise<UsageScope> => {
-    const clock = await usage.readClock(query.as_of ?? null);
-    const asOf = query.as_of !== undefined && query.as_of < clock.now ? query.as_of : clock.now;
+    const { asOf } = await usage.readClock(query.as_of ?? null);
     const { filters } = query;
     return { tenantId, fromMs: Date.parse(query.from), toMs: Date.parse(query.to), filters, asOf };
   };

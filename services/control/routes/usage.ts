@@ -185,9 +185,8 @@ export const registerUsageRoutes = (app: FastifyInstance, dependencies: UsageRou
       const message = 'The cursor belongs to another query; repeat the query it came from.';
       throw new FloError('invalid_request', message, { param: 'cursor' });
     }
-    const asked = position?.as_of ?? query.as_of ?? null;
-    const clock = await usage.readClock(asked);
-    const asOf = asked === null || Date.parse(asked) > Date.parse(clock.now) ? clock.now : asked;
+    const clock = await usage.readClock(position?.as_of ?? query.as_of ?? null);
+    const { asOf } = clock;
     const offset = position?.offset ?? 0;
     return {
       query,
