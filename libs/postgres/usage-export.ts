@@ -183,7 +183,12 @@ export type ExportedCharge = {
   component: string;
   team: string | null;
   feature: string | null;
+  /** The price of the book, with the conditions that tell it from others of its tier; null where it lists none. */
   priceId: string | null;
+  region: string | null;
+  inputTotalMin: string | null;
+  quantityFrom: string | null;
+  dayMinuteFrom: number | null;
   rateId: string | null;
   listRatePicoUsd: bigint;
   ratePicoUsd: bigint;
@@ -251,14 +256,17 @@ export async function* exportCharges(
          group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
        )
        select ${hour} as hour, summed.tenant_id as "tenantId", tenant.name as "tenantName", summed.provider,
-              provider_key_id as "providerKeyId", provider_key.name as "providerKeyName", payee, model,
-              price_tier as "priceTier", component, team, feature, price_id as "priceId", rate_id as "rateId",
-              list_rate_pico_usd as "listRate", rate_pico_usd as rate, quantity, list_cost as "listCost", cost
+              provider_key_id as "providerKeyId", provider_key.name as "providerKeyName", payee, summed.model,
+              price_tier as "priceTier", summed.component, team, feature, price_id as "priceId", price.region,
+              price.input_total_min as "inputTotalMin", price.quantity_from as "quantityFrom",
+              price.day_minute_from as "dayMinuteFrom", rate_id as "rateId", list_rate_pico_usd as "listRate",
+              summed.rate_pico_usd as rate, quantity, list_cost as "listCost", cost
        from summed
        left join tenant on tenant.id = summed.tenant_id
        left join provider_key on provider_key.id = summed.provider_key_id
+       left join price on price.id = price_id
        where quantity <> 0 or cost <> 0 or list_cost <> 0
-       order by 2, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15, 16`,
+       order by 2, 4, 5, 8, 9, 10, 11, 12, 13, 18, 19, 20, 7`,
         parameters.values,
       );
     const result = await inTenant(scope.tenantId, statement);

@@ -1,7 +1,8 @@
 /** What the files of `GET /api/v1/usage/export` look like. */
 import { TOKEN_CLASSES } from '#contracts/usage';
+import { AUDIO_SECONDS, CACHED_AUDIO } from '#domain/billed-use';
 import { encodeCsvLine, type CsvCell } from '#domain/csv';
-import { encodeUsd, encodeUsdPerMillion } from '#domain/money';
+import { encodeUsd } from '#domain/money';
 import type { ExportedAttempt, ExportedCharge } from '#postgres/usage-export';
 
 const text = (value: string | null): CsvCell => (value === null ? null : { text: value });
@@ -87,11 +88,22 @@ const ATTEMPT_COLUMNS: readonly Column<ExportedAttempt>[] = [
 
 const HOUR_MS = 3_600_000;
 
-const billingMonth = ({ hour }: ExportedCharge, monthsLater: 0 | 1): string =>
-  new Date(Date.UTC(hour.getUTCFullYear(), hour.getUTCMonth() + monthsLater, 1)).toISOString();
+/** `YYYY-MM-DDTHH:mm:ssZ`: its times have no fractions. */
+const focusTime = (at: Date): string => at.toISOString().replace('.000Z', 'Z');
 
-const skuOf = (row: ExportedCharge): string =>
-  `${row.provider}/${row.model}/${row.component}/${row.priceTier}`;
+const billingMonth = ({ hour }: ExportedCharge, monthsLater: 0 | 1): string =>
+  focusTime(new Date(Date.UTC(hour.getUTCFullYear(), hour.getUTCMonth() + monthsLater, 1)));
+
+const skuOf = (row: ExportedCharge): string => `${row.provider}/${row.model}/${row.component}`;
+
+/** What tells one price of a SKU from its others, whatever it comes to and whoever pays it. */
+const priceConditionsOf = (row: ExportedCharge): Record<string, string> => ({
+  Tier: row.priceTier,
+  ...(row.region !== null && row.region !== '' && { Region: row.region }),
+  ...(row.inputTotalMin !== null && row.inputTotalMin !== '0' && { InputTokensFrom: row.inputTotalMin }),
+  ...(row.quantityFrom !== null && row.quantityFrom !== '0' && { UnitsAfter: row.quantityFrom }),
+  ...(row.dayMinuteFrom !== null && { MinuteOfDayFrom: String(row.dayMinuteFrom) }),
+});
 
 const labelsOf = (row: ExportedCharge): string =>
   JSON.stringify({
@@ -99,14 +111,20 @@ const labelsOf = (row: ExportedCharge): string =>
     ...(row.feature !== null && { feature: row.feature }),
   });
 
-const unitOf = ({ component }: ExportedCharge): string =>
-  TOKEN_CLASSES.some((token) => token === component) ? 'Tokens' : 'Units';
+const unitOf = ({ component }: ExportedCharge): string => {
+  if (component === AUDIO_SECONDS) return 'Seconds';
+  return component === CACHED_AUDIO || TOKEN_CLASSES.some((token) => token === component)
+    ? 'Tokens'
+    : 'Units';
+};
 
 /**
  * FOCUS 1.2, the columns that apply: https://focus.finops.org/focus-specification/v1-2/. One row for each
  * hour, tenant, provider key, model, tier, component, rate, team and feature. flo2 issues no invoice, so what
- * is billed is what the contract says; unit prices are of one token. Gone with nulls where the specification
- * allows: availability zones, capacity reservations, commitment discounts, regions.
+ * is billed is what the contract says; unit prices are of one token. A negotiated rate is `Standard` there, as
+ * is one by volume. Prices are named by their conditions, which outlast what they come to; the rows of the book
+ * and of the agreement that this charge went by are columns of our own. Gone with nulls where the
+ * specification allows: availability zones, capacity reservations, commitment discounts, regions.
  */
 const FOCUS_COLUMNS: readonly Column<ExportedCharge>[] = [
   { name: 'BilledCost', cell: (row) => usd(row.costPicoUsd) },
@@ -122,9 +140,9 @@ const FOCUS_COLUMNS: readonly Column<ExportedCharge>[] = [
   { name: 'ChargeFrequency', cell: () => text('Usage-Based') },
   {
     name: 'ChargePeriodEnd',
-    cell: ({ hour }) => text(new Date(hour.getTime() + HOUR_MS).toISOString()),
+    cell: ({ hour }) => text(focusTime(new Date(hour.getTime() + HOUR_MS))),
   },
-  { name: 'ChargePeriodStart', cell: ({ hour }) => text(hour.toISOString()) },
+  { name: 'ChargePeriodStart', cell: ({ hour }) => text(focusTime(hour)) },
   { name: 'ConsumedQuantity', cell: (row) => number(row.quantity) },
   { name: 'ConsumedUnit', cell: (row) => text(unitOf(row)) },
   { name: 'ContractedCost', cell: (row) => usd(row.costPicoUsd) },
@@ -134,7 +152,7 @@ const FOCUS_COLUMNS: readonly Column<ExportedCharge>[] = [
   { name: 'InvoiceIssuerName', cell: (row) => text(row.payee) },
   { name: 'ListCost', cell: (row) => usd(row.listCostPicoUsd) },
   { name: 'ListUnitPrice', cell: (row) => usd(row.listRatePicoUsd) },
-  { name: 'PricingCategory', cell: (row) => text(row.rateId === null ? 'Standard' : 'Other') },
+  { name: 'PricingCategory', cell: () => text('Standard') },
   { name: 'PricingCurrency', cell: () => text('USD') },
   { name: 'PricingQuantity', cell: (row) => number(row.quantity) },
   { name: 'PricingUnit', cell: (row) => text(unitOf(row)) },
@@ -150,14 +168,18 @@ const FOCUS_COLUMNS: readonly Column<ExportedCharge>[] = [
   { name: 'SkuMeter', cell: (row) => text(row.component) },
   {
     name: 'SkuPriceDetails',
-    cell: (row) =>
-      text(JSON.stringify({ Tier: row.priceTier, UsdPerMillion: encodeUsdPerMillion(row.listRatePicoUsd) })),
+    cell: (row) => text(JSON.stringify(priceConditionsOf(row))),
   },
-  { name: 'SkuPriceId', cell: (row) => text(row.priceId) },
+  {
+    name: 'SkuPriceId',
+    cell: (row) => text([skuOf(row), ...Object.values(priceConditionsOf(row))].join('/')),
+  },
   { name: 'SubAccountId', cell: (row) => text(row.providerKeyId) },
   { name: 'SubAccountName', cell: (row) => text(row.providerKeyName) },
   { name: 'SubAccountType', cell: () => text('Provider key') },
   { name: 'Tags', cell: (row) => text(labelsOf(row)) },
+  { name: 'x_PriceId', cell: (row) => text(row.priceId) },
+  { name: 'x_RateId', cell: (row) => text(row.rateId) },
 ];
 
 const headOf = <Row>(columns: readonly Column<Row>[]): string =>

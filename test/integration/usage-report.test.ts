@@ -358,6 +358,39 @@ describe('an export', () => {
       expect(quantity * price).toBe(decodeUsd(row[at('ContractedCost')] ?? ''));
     }
     expect(rows[0]?.[at('ServiceSubcategory')]).toBe('Generative AI');
-    expect(rows[0]?.[at('ChargePeriodStart')]).toMatch(/^2026-03-\d\dT\d\d:00:00\.000Z$/);
+    expect(rows[0]?.[at('ChargePeriodStart')]).toMatch(/^2026-03-\d\dT\d\d:00:00Z$/);
+    expect(new Set(rows.map((row) => row[at('PricingCategory')]))).toEqual(new Set(['Standard']));
+  });
+
+  it('in FOCUS’s columns names a price by its conditions, which outlast the rate', async () => {
+    const other = mint.mint('ten');
+    const usage = (input: number) => ({ source: 'provider' as const, tokens: { input } });
+    await opened.ledger.recordEvents(
+      [1_000, 300_000].map((input) =>
+        opened.priced(
+          randomEvent({
+            tenantId: other,
+            provider: 'google',
+            model: 'gemini-2.5-pro',
+            outcome: 'succeeded',
+            usage: usage(input),
+          }),
+        ),
+      ),
+    );
+    const head = cellsOf(FOCUS_CSV_HEAD);
+    const scope = selectionOf({ tenantId: other, asOf: await now() });
+    const rows = (await linesOf(exportCharges(opened.database, scope), encodeFocusLine)).map(cellsOf);
+    const named = rows.map((row) =>
+      ['SkuId', 'SkuPriceId', 'SkuPriceDetails', 'ListUnitPrice']
+        .map((name) => row[head.indexOf(name)])
+        .join(' '),
+    );
+    const sku = 'google/gemini-2.5-pro/input';
+    expect(named.toSorted()).toEqual([
+      `${sku} ${sku}/standard {"Tier":"standard"} 0.00000125`,
+      `${sku} ${sku}/standard/200001 {"Tier":"standard","InputTokensFrom":"200001"} 0.0000025`,
+    ]);
+    expect(rows.every((row) => /^\d+$/.test(row[head.indexOf('x_PriceId')] ?? ''))).toBe(true);
   });
 });
