@@ -10,9 +10,8 @@ import {
   type RequestFacts,
   type TargetFacts,
 } from './budget.ts';
-import { worstCaseOf } from './budget-estimate.ts';
+import { worstCaseOf, type TargetPrices } from './budget-estimate.ts';
 import { FloError } from './errors.ts';
-import type { PriceRate } from './price-book.ts';
 
 export type BudgetedRequest = RequestFacts & {
   tenantId: TenantId;
@@ -48,13 +47,13 @@ const refuseUnpriced = (budget: Budget, { provider, model }: TargetFacts): never
 const attemptWorstCase = (
   budget: Budget,
   request: BudgetedRequest,
-  ratesOf: (target: TargetFacts) => readonly PriceRate[],
+  pricesOf: (target: TargetFacts) => TargetPrices,
 ): bigint => {
   const use = { inputTokens: request.inputTokens, outputTokens: outputTokensOf(request, budget) };
   let most = 0n;
   for (const target of request.plan.steps) {
     if (!coversTarget(budget, target)) continue;
-    const worst = worstCaseOf(ratesOf(target), use);
+    const worst = worstCaseOf(pricesOf(target), use);
     if (worst.kind === 'priced') most = worst.picoUsd > most ? worst.picoUsd : most;
     else if (budget.onUnpriced === 'refuse') refuseUnpriced(budget, target);
   }
@@ -68,13 +67,13 @@ const attemptWorstCase = (
 export const claimsOf = (
   request: BudgetedRequest,
   budgets: readonly Budget[],
-  ratesOf: (target: TargetFacts) => readonly PriceRate[],
+  pricesOf: (target: TargetFacts) => TargetPrices,
 ): BudgetClaim[] => {
   if (request.operation === 'token_count') return [];
   const claims: BudgetClaim[] = [];
   for (const budget of budgets) {
     if (budget.mode !== 'enforce' || !coversRequest(budget, request)) continue;
-    const attemptPicoUsd = attemptWorstCase(budget, request, ratesOf);
+    const attemptPicoUsd = attemptWorstCase(budget, request, pricesOf);
     if (attemptPicoUsd > 0n) claims.push({ budget, attemptPicoUsd, attempts: request.plan.maxAttempts });
   }
   if (claims.length > BUDGETS_PER_REQUEST_MAX) {

@@ -1,5 +1,6 @@
 import type { TenantId } from '#contracts/ids';
 import type { Budget, TargetFacts } from './budget.ts';
+import type { TargetPrices } from './budget-estimate.ts';
 import { claimsOf, type BudgetClaim, type BudgetedRequest } from './budget-claim.ts';
 import type { BudgetGate, BudgetHold, BudgetLeases, LeaseAnswer, LeaseAsk } from './budget-gate.ts';
 import { SubAllowance } from './budget-lease.ts';
@@ -9,12 +10,11 @@ import { FloError } from './errors.ts';
 import { LoadingCache } from './loading-cache.ts';
 import type { IdMint } from './mint-id.ts';
 import type { Clock, ConfigurationChanges, Logger } from './ports.ts';
-import type { PriceRate } from './price-book.ts';
 
 export type LeasingBudgetGateDeps = {
   leases: BudgetLeases;
-  /** The rates in force for a target. */
-  ratesOf: (target: TargetFacts) => readonly PriceRate[];
+  /** What prices a target of a tenant now. */
+  pricesOf: (tenantId: TenantId, target: TargetFacts) => TargetPrices;
   configurationChanges: ConfigurationChanges;
   clock: Clock;
   mint: IdMint;
@@ -83,7 +83,7 @@ export class LeasingBudgetGate implements BudgetGate {
   async hold(request: BudgetedRequest): Promise<BudgetHold> {
     for (let round = 0; round < ROUNDS_MAX; round += 1) {
       const budgets = await this.#load(request.tenantId);
-      const claims = claimsOf(request, budgets, this.#deps.ratesOf);
+      const claims = claimsOf(request, budgets, (target) => this.#deps.pricesOf(request.tenantId, target));
       if (claims.length === 0) return NOTHING_HELD;
       const wanted = claims.map((claim) => this.#want(claim, request));
       const lacking = wanted.filter(

@@ -99,6 +99,18 @@ export class NegotiatedRates {
     return found;
   }
 
+  /** The rules that could hold for something of a call to this target, whichever key it takes. */
+  aimedAt(target: {
+    tenantId: TenantId;
+    provider: ProviderId;
+    model: string;
+    atMs: number;
+  }): NegotiatedRate[] {
+    const rules = this.#rules.get(target.tenantId)?.get(target.provider);
+    if (rules === undefined) return [];
+    return rules.filter((rule) => isInForce(rule, target.atMs) && matchesGlob(rule.model, target.model));
+  }
+
   /** The rules that count a volume and could hold for something of this attempt. */
   counting(attempt: { tenantId: TenantId; provider: ProviderId; startedAtMs: number }): NegotiatedRate[] {
     const rules = this.#rules.get(attempt.tenantId)?.get(attempt.provider);

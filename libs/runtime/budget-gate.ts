@@ -2,9 +2,9 @@ import { hostname } from 'node:os';
 import type { BudgetGate } from '#domain/budget-gate';
 import { LeasingBudgetGate } from '#domain/leasing-budget-gate';
 import type { ConfigurationChanges } from '#domain/ports';
+import type { PriceTerms } from '#domain/price-event';
 import { createBudgetLeases } from '#postgres/budget-leases';
 import type { Database } from '#postgres/database';
-import type { PriceBookCache } from '#postgres/price-book';
 import type { ProcessContext } from './connections.ts';
 import { createSystemMint, systemClock } from './system.ts';
 
@@ -16,7 +16,7 @@ export const openBudgetGate = (
   deps: {
     role: string;
     database: Database;
-    prices: PriceBookCache;
+    prices: { current: () => PriceTerms };
     configurationChanges: ConfigurationChanges;
   },
 ): Promise<BudgetGate> =>
@@ -25,7 +25,14 @@ export const openBudgetGate = (
     () => {
       const gate = new LeasingBudgetGate({
         leases: createBudgetLeases(deps.database),
-        ratesOf: ({ provider, model }) => deps.prices.current().ratesOf(provider, model, systemClock.nowMs()),
+        pricesOf: (tenantId, { provider, model }) => {
+          const { book, rates } = deps.prices.current();
+          const atMs = systemClock.nowMs();
+          return {
+            listed: book.ratesOf(provider, model, atMs),
+            agreed: rates.aimedAt({ tenantId, provider, model, atMs }),
+          };
+        },
         configurationChanges: deps.configurationChanges,
         clock: systemClock,
         mint: createSystemMint(),

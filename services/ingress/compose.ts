@@ -10,7 +10,7 @@ import { createTenantDirectory } from '#postgres/tenant-directory';
 import { openBudgetGate } from '#runtime/budget-gate';
 import { openNats, openPostgres, type ProcessContext } from '#runtime/connections';
 import { openObjectStore } from '#runtime/object-store';
-import { openPrices } from '#runtime/prices';
+import { openPriceTerms } from '#runtime/price-terms';
 import { openRateLimiter } from '#runtime/rate-limiter';
 import { createSystemMint, systemClock } from '#runtime/system';
 import { createEnsureWebhook } from '#runtime/ensure-webhook';
@@ -82,7 +82,7 @@ export const composeIngress = async (configuration: Configuration, context: Proc
   const database = await openPostgres(context, { url: configuration.databaseUrl, role, poolMax: POOL_MAX });
   const connection = await openNats(context, { url: configuration.natsUrl, role });
   await provisionStreams(connection);
-  const prices = await openPrices(context, database);
+  const prices = await openPriceTerms(context, database);
   const configurationChanges = createConfigurationChanges(connection);
   const mint = createSystemMint();
   const { limiter, fleet } = await openRateLimiter(context, { connection, mint, role });
@@ -94,9 +94,9 @@ export const composeIngress = async (configuration: Configuration, context: Proc
     configurationChanges,
     idempotentRequests: createIdempotentRequests(database),
     budgets: await openBudgetGate(context, { role, database, prices, configurationChanges }),
-    isListed: (provider, model) => prices.current().lists(provider, model, systemClock.nowMs()),
-    listedModels: (provider) => prices.current().listedModels(provider, systemClock.nowMs()),
-    ratesOf: (provider, model) => prices.current().ratesOf(provider, model, systemClock.nowMs()),
+    isListed: (provider, model) => prices.current().book.lists(provider, model, systemClock.nowMs()),
+    listedModels: (provider) => prices.current().book.listedModels(provider, systemClock.nowMs()),
+    ratesOf: (provider, model) => prices.current().book.ratesOf(provider, model, systemClock.nowMs()),
     clock: systemClock,
     mint,
     logger: context.logger,

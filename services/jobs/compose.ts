@@ -26,7 +26,7 @@ import { createWorkResults } from '#postgres/work-results';
 import { openBudgetGate } from '#runtime/budget-gate';
 import { openNats, openPostgres, type ProcessContext } from '#runtime/connections';
 import { openObjectStore } from '#runtime/object-store';
-import { openPrices } from '#runtime/prices';
+import { openPriceTerms } from '#runtime/price-terms';
 import { openRateLimiter } from '#runtime/rate-limiter';
 import { combineServices, type Service } from '#runtime/service';
 import { createSystemMint, systemClock } from '#runtime/system';
@@ -56,14 +56,14 @@ export const composeJobs = async (
   const database = await openPostgres(context, { url: configuration.databaseUrl, role, poolMax: POOL_MAX });
   const connection = await openNats(context, { url: configuration.natsUrl, role });
   await provisionStreams(connection);
-  const prices = await openPrices(context, database);
+  const prices = await openPriceTerms(context, database);
   const configurationChanges = createConfigurationChanges(connection);
   const mint = createSystemMint();
   const { limiter, fleet } = await openRateLimiter(context, { connection, mint, role });
   const signals = createWorkSignals(connection);
   const directory = cacheDirectory(createTenantDirectory(database), configurationChanges, systemClock);
   const isListed = (provider: ProviderId, model: string): boolean =>
-    prices.current().lists(provider, model, systemClock.nowMs());
+    prices.current().book.lists(provider, model, systemClock.nowMs());
   const vault = createVault({ masterKey: configuration.masterKey });
   const seal = createPayloadSeal({ database, vault, changes: configurationChanges, clock: systemClock });
   const common = { directory, isListed, clock: systemClock, random: Math.random, logger };
@@ -94,7 +94,7 @@ export const composeJobs = async (
       seal,
       signals,
       mint,
-      ratesOf: (provider, model) => prices.current().ratesOf(provider, model, systemClock.nowMs()),
+      ratesOf: (provider, model) => prices.current().book.ratesOf(provider, model, systemClock.nowMs()),
     },
     native: {
       ...common,
@@ -120,7 +120,7 @@ export const composeJobs = async (
       budgets,
       limiter,
       fleet,
-      ratesOf: (provider, model) => prices.current().ratesOf(provider, model, systemClock.nowMs()),
+      ratesOf: (provider, model) => prices.current().book.ratesOf(provider, model, systemClock.nowMs()),
     },
     results,
     source: await openWorkResultSource({

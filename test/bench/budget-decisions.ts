@@ -59,7 +59,10 @@ export const measureDecisions = async (database: Database, book: PriceBook): Pro
   const { leases, roundTrips } = countedLeases(createBudgetLeases(database));
   const gate = new LeasingBudgetGate({
     leases,
-    ratesOf: ({ provider, model }) => book.ratesOf(provider, model, systemClock.nowMs()),
+    pricesOf: (_, { provider, model }) => ({
+      listed: book.ratesOf(provider, model, systemClock.nowMs()),
+      agreed: [],
+    }),
     configurationChanges: { announce: () => undefined, subscribe: () => undefined },
     clock: systemClock,
     mint,

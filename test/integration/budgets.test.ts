@@ -11,6 +11,7 @@ import { LeasingBudgetGate } from '#domain/leasing-budget-gate';
 import { budgetWindowAt } from '#domain/budget-window';
 import { FloError } from '#domain/errors';
 import { decodeUsd } from '#domain/money';
+import { NegotiatedRates, type NegotiatedRate } from '#domain/negotiated-rate';
 import { createBudgetLeases, expireLeases } from '#postgres/budget-leases';
 import { createBudgetStore } from '#postgres/budgets';
 import { createSystemMint } from '#runtime/system';
@@ -20,6 +21,8 @@ import { openTestLedger, type TestLedger } from '#test/support/ledger';
 let opened: TestLedger;
 const mint = createSystemMint();
 const gates: LeasingBudgetGate[] = [];
+/** What tenants have agreed with providers. */
+let rates = new NegotiatedRates([]);
 
 beforeAll(async () => {
   opened = await openTestLedger();
@@ -70,7 +73,10 @@ const openGate = (
 ): LeasingBudgetGate => {
   const gate = new LeasingBudgetGate({
     leases,
-    ratesOf: ({ provider, model }) => opened.book.ratesOf(provider, model, Date.now()),
+    pricesOf: (tenantId, { provider, model }) => ({
+      listed: opened.book.ratesOf(provider, model, Date.now()),
+      agreed: rates.aimedAt({ tenantId, provider, model, atMs: Date.now() }),
+    }),
     configurationChanges: { announce: () => undefined, subscribe: () => undefined },
     clock,
     mint,
@@ -346,6 +352,43 @@ describe('a budget', () => {
     const refusal = await refusalOf(openGate('two').hold(requestOf(strict, unknown)));
     expect(refusal).toMatchObject({ code: 'model_unpriced', status: 403 });
     expect(refusal.message).toContain(budgetId);
+  });
+
+  it('holds by what the tenant has agreed where nobody lists a price, and where it is above the list', async () => {
+    const tenantId = await createTenant();
+    await createBudget(tenantId, { limit: '1', on_unpriced: 'refuse' });
+    const rateOf = (changes: Partial<NegotiatedRate>): NegotiatedRate => ({
+      id: mint.mint('rate'),
+      tenantId,
+      provider: 'openai',
+      model: 'house-*',
+      component: null,
+      providerKeyId: null,
+      kind: 'absolute',
+      value: 2_000_000n,
+      volumeTiers: [],
+      volumePeriod: null,
+      effectiveFromMs: 0,
+      effectiveToMs: null,
+      ...changes,
+    });
+    rates = new NegotiatedRates([
+      rateOf({}),
+      rateOf({ model: MODEL.model, component: 'output', value: 3_000_000n }),
+      rateOf({ model: MODEL.model, kind: 'discount', value: 50_000_000n }),
+      rateOf({ model: MODEL.model, value: 9_000_000n, effectiveToMs: Date.now() - 1 }),
+    ]);
+    const heldFor = async (model: string) => {
+      const plan = {
+        steps: [{ provider: 'openai' as const, model, providerKeyIds: [mint.mint('pkey')] }],
+        maxAttempts: 1,
+        attemptTimeoutMs: null,
+      };
+      const { holds } = await openGate('agreed').hold(requestOf(tenantId, { plan }));
+      return holds.map(({ amountPicoUsd }) => amountPicoUsd);
+    };
+    expect(await heldFor('house-model')).toEqual([String(1_050n * 2_000_000n)]);
+    expect(await heldFor(MODEL.model)).toEqual([String(300n * 250_000n + 750n * 3_000_000n)]);
   });
 
   it('begins with what its window has cost already, and only warns where that was asked for', async () => {
