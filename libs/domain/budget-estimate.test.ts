@@ -1,26 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { attemptEventOf } from '#test/support/attempt-events';
+import { priceRateOf } from '#test/support/price-rates';
 import { worstCaseOf } from './budget-estimate.ts';
 import type { NegotiatedRate } from './negotiated-rate.ts';
-import type { PriceRate } from './price-book.ts';
 
 const { tenantId } = attemptEventOf();
-const listed = (component: string, ratePicoUsd: bigint): PriceRate => ({
-  id: 1n,
-  provider: 'openai',
-  model: 'gpt-4o-mini',
-  component,
-  tier: 'standard',
-  region: '',
-  ratePicoUsd,
-  inputTotalMin: 0n,
-  inputTotalMax: null,
-  quantityFrom: 0n,
-  quantityTo: null,
-  dayMinutes: null,
-  effectiveFromMs: 0,
-  effectiveToMs: null,
-});
+const listed = (component: string, ratePicoUsd: bigint) => priceRateOf({ component, ratePicoUsd });
 const agreed = (changes: Partial<NegotiatedRate>): NegotiatedRate => ({
   id: 'rate_1',
   tenantId,

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { ProviderKeyId } from '#contracts/ids';
 import type { ListedModel } from '#contracts/listed-model';
 import type { ProviderId } from '#contracts/vocabulary';
+import { priceRateOf } from '#test/support/price-rates';
 import { listCatalogue, standardPrices, type CatalogueInput } from './model-catalogue.ts';
 import type { PriceRate } from './price-book.ts';
 import type { RoutableProviderKey, Route } from './tenant-routing.ts';
@@ -67,23 +68,7 @@ describe('the catalogue of a tenant', () => {
 });
 
 describe('prices in a catalogue', () => {
-  const rate = (changes: Partial<PriceRate>): PriceRate => ({
-    id: 1n,
-    provider: 'openai',
-    model: 'm',
-    component: 'input',
-    tier: 'standard',
-    region: '',
-    quantityFrom: 0n,
-    quantityTo: null,
-    dayMinutes: null,
-    ratePicoUsd: 150_000n,
-    inputTotalMin: 0n,
-    inputTotalMax: null,
-    effectiveFromMs: 0,
-    effectiveToMs: null,
-    ...changes,
-  });
+  const rate = (changes: Partial<PriceRate>) => priceRateOf({ ratePicoUsd: 150_000n, ...changes });
 
   it('are those of the standard tier for short prompts', () => {
     expect(

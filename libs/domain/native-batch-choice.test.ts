@@ -1,24 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { priceRateOf } from '#test/support/price-rates';
 import { isCheaperInBatch, mayRunNative, readBatchMode } from './native-batch-choice.ts';
-import type { PriceRate } from './price-book.ts';
 
 const DAY_MS = 86_400_000;
-const rate = (component: string, tier: string, ratePicoUsd: bigint): PriceRate => ({
-  id: 1n,
-  provider: 'openai',
-  model: 'm',
-  component,
-  tier,
-  region: '',
-  ratePicoUsd,
-  inputTotalMin: 0n,
-  inputTotalMax: null,
-  quantityFrom: 0n,
-  quantityTo: null,
-  dayMinutes: null,
-  effectiveFromMs: 0,
-  effectiveToMs: null,
-});
+const rate = (component: string, tier: string, ratePicoUsd: bigint) =>
+  priceRateOf({ component, tier, ratePicoUsd });
 const STANDARD = [rate('input', 'standard', 10n), rate('output', 'standard', 40n)];
 const HALF = [...STANDARD, rate('input', 'batch', 5n), rate('output', 'batch', 20n)];
 

@@ -1,28 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { AttemptEvent } from '#contracts/attempt-event';
 import { attemptEventOf, EVENT_TIME_MS } from '#test/support/attempt-events';
+import { priceRateOf } from '#test/support/price-rates';
 import { NegotiatedRates } from './negotiated-rate.ts';
 import { PriceBook, type PriceRate } from './price-book.ts';
 import { priceAttempt } from './price.ts';
 
 let nextId = 1n;
-const rateOf = (component: string, ratePicoUsd: bigint, more: Partial<PriceRate> = {}): PriceRate => ({
-  id: nextId++,
-  provider: 'openai',
-  model: 'm',
-  component,
-  tier: 'standard',
-  region: '',
-  ratePicoUsd,
-  inputTotalMin: 0n,
-  inputTotalMax: null,
-  quantityFrom: 0n,
-  quantityTo: null,
-  dayMinutes: null,
-  effectiveFromMs: 0,
-  effectiveToMs: null,
-  ...more,
-});
+const rateOf = (component: string, ratePicoUsd: bigint, more: Partial<PriceRate> = {}): PriceRate =>
+  priceRateOf({ id: nextId++, component, ratePicoUsd, ...more });
 
 const price = (rates: PriceRate[], changes: Partial<AttemptEvent>) =>
   priceAttempt(attemptEventOf({ model: 'm', servedModel: null, ...changes }), new PriceBook(rates));

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { AttemptEvent } from '#contracts/attempt-event';
 import type { TokenClass } from '#contracts/usage';
 import { attemptEventOf, EVENT_TIME_MS } from '#test/support/attempt-events';
+import { priceRateOf } from '#test/support/price-rates';
 import { PriceBook, type PriceRate } from './price-book.ts';
 import { priceAttempt } from './price.ts';
 
@@ -12,23 +13,7 @@ const rateOf = (
   component: TokenClass,
   ratePicoUsd: bigint,
   more: Partial<PriceRate> = {},
-): PriceRate => ({
-  id: nextId++,
-  provider,
-  model,
-  component,
-  tier: 'standard',
-  region: '',
-  ratePicoUsd,
-  inputTotalMin: 0n,
-  inputTotalMax: null,
-  quantityFrom: 0n,
-  quantityTo: null,
-  dayMinutes: null,
-  effectiveFromMs: 0,
-  effectiveToMs: null,
-  ...more,
-});
+): PriceRate => priceRateOf({ id: nextId++, provider, model, component, ratePicoUsd, ...more });
 
 const book = new PriceBook([
   rateOf('openai', 'gpt-4o-mini', 'input', 150_000n),

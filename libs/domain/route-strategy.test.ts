@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { PlanStep } from '#contracts/dispatch';
 import type { ListedModel } from '#contracts/listed-model';
+import { priceRateOf } from '#test/support/price-rates';
 import { IdMint } from './mint-id.ts';
-import type { PriceRate } from './price-book.ts';
 import { estimateCost, fittingTargets, misfitOf, orderTargets, type TargetFacts } from './route-strategy.ts';
 
 const mint = new IdMint({ nowMs: () => 1, fillRandom: (bytes) => crypto.getRandomValues(bytes) });
@@ -102,22 +102,7 @@ describe('what cannot serve a request', () => {
 });
 
 describe('the estimated cost', () => {
-  const rate = (component: string, ratePicoUsd: bigint): PriceRate => ({
-    id: 1n,
-    provider: 'openai',
-    model: 'm',
-    component,
-    tier: 'standard',
-    region: '',
-    ratePicoUsd,
-    inputTotalMin: 0n,
-    inputTotalMax: null,
-    quantityFrom: 0n,
-    quantityTo: null,
-    dayMinutes: null,
-    effectiveFromMs: 0,
-    effectiveToMs: null,
-  });
+  const rate = (component: string, ratePicoUsd: bigint) => priceRateOf({ component, ratePicoUsd });
 
   it('is tokens in and out by the book’s rates, and not known without any', () => {
     const tokens = { inputTokens: 1_000, outputTokens: 10 };

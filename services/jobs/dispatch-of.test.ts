@@ -3,6 +3,7 @@ import { presumedLostEvent } from '#domain/attempt-report';
 import { workClaim } from '#domain/work-ports';
 import type { OrphanedItem } from '#postgres/work-recovery';
 import { seededMint } from '#test/support/attempt-events';
+import { CHAT_OPTIONS } from '#test/support/work-options';
 import { lostDispatch } from './dispatch-of.ts';
 
 const mint = seededMint(5, 1_000);
@@ -26,14 +27,7 @@ const orphan = (claim: object): OrphanedItem => ({
     claimedAtMs: 2_000,
     ...claim,
   }),
-  options: {
-    attribution: { tags: {} },
-    forwardedHeaders: {},
-    dropInexpressible: false,
-    operation: 'chat',
-    maxOutputTokens: null,
-    answers: 1,
-  },
+  options: CHAT_OPTIONS,
   createdAtMs: 1_000,
   deadlineAtMs: 9_000,
   onUnknown: 'repeat',

@@ -4,6 +4,7 @@ import type { BudgetHold } from '#domain/budget-gate';
 import type { AdmittedItem } from '#postgres/work-backlog';
 import { seededMint } from '#test/support/attempt-events';
 import { quietFleet } from '#test/support/quiet-fleet';
+import { CHAT_OPTIONS } from '#test/support/work-options';
 import { Feeder } from './feeder.ts';
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['performance', 'Date'], now: 1_000_000 }));
@@ -25,14 +26,7 @@ const item: AdmittedItem = {
   estimatedOutputTokens: 10,
   createdAtMs: 1_000_000,
   deadlineAtMs: 90_000_000,
-  options: {
-    attribution: { tags: {} },
-    forwardedHeaders: {},
-    dropInexpressible: false,
-    operation: 'chat',
-    maxOutputTokens: null,
-    answers: 1,
-  },
+  options: CHAT_OPTIONS,
 };
 
 /** A feeder with one line that waits, and what it did. */

@@ -1,6 +1,7 @@
 /** The official `@anthropic-ai/sdk` package, unmodified, against models of both providers. */
 import Anthropic from '@anthropic-ai/sdk';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { expectBrokenOff } from '#test/support/broken-off-call';
 import { countedTokens, startStack, type Stack } from '#test/support/stack';
 
 let stack: Stack;
@@ -177,21 +178,7 @@ describe.each(['anthropic/claude-haiku-4-5', 'openai/gpt-4o-mini'])(
       const done = stream.done().catch((error: unknown) => error);
       stream.abort();
       expect(await done).toBeInstanceOf(Anthropic.APIUserAbortError);
-      const call = await vi.waitFor(
-        () => {
-          const [latest] = stack.simulator.log.attempts.slice(before);
-          expect(latest?.outcome).toBe('aborted');
-          return latest;
-        },
-        { timeout: 15_000 },
-      );
-      await vi.waitFor(
-        async () => {
-          const { rows } = await stack.ledgerOutcomes(call?.attemptId ?? '');
-          expect(rows).toEqual([{ outcome: 'cancelled' }]);
-        },
-        { timeout: 15_000 },
-      );
+      await expectBrokenOff(stack, before);
     });
   },
 );

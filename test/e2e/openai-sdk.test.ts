@@ -1,7 +1,8 @@
 /** The official `openai` package, unmodified, against models of both providers. */
 import OpenAI from 'openai';
 import type { ChatCompletionMessageParam, ChatCompletionTool } from 'openai/resources/chat/completions';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { expectBrokenOff } from '#test/support/broken-off-call';
 import { countedTokens, startStack, type Stack } from '#test/support/stack';
 
 let stack: Stack;
@@ -181,21 +182,7 @@ describe.each(['openai/gpt-4o-mini', 'anthropic/claude-haiku-4-5'])('the openai 
       if (chunk.choices[0]?.delta.content) break;
     }
     controller.abort();
-    const call = await vi.waitFor(
-      () => {
-        const [latest] = stack.simulator.log.attempts.slice(before);
-        expect(latest?.outcome).toBe('aborted');
-        return latest;
-      },
-      { timeout: 15_000 },
-    );
-    await vi.waitFor(
-      async () => {
-        const { rows } = await stack.ledgerOutcomes(call?.attemptId ?? '');
-        expect(rows).toEqual([{ outcome: 'cancelled' }]);
-      },
-      { timeout: 15_000 },
-    );
+    await expectBrokenOff(stack, before);
   });
 });
 

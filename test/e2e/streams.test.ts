@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { request, type IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { expectBrokenOff } from '#test/support/broken-off-call';
 import { startStack, type Stack } from '#test/support/stack';
 
 let stack: Stack;
@@ -74,10 +75,5 @@ it('breaks the call to the provider off, long before its end, after the client h
   answer.once('error', () => undefined);
   await once(answer, 'data');
   answer.destroy();
-  const call = stack.simulator.log.attempts[before];
-  await vi.waitFor(() => expect(call?.outcome).toBe('aborted'), 15_000);
-  await vi.waitFor(async () => {
-    const { rows } = await stack.ledgerOutcomes(call?.attemptId ?? '');
-    expect(rows).toEqual([{ outcome: 'cancelled' }]);
-  }, 10_000);
+  await expectBrokenOff(stack, before);
 });
