@@ -2,18 +2,20 @@ import { describe, expect, it } from 'vitest';
 import { BatchPace } from './batch-pace.ts';
 
 const TICK_MS = 50;
+/** As often as a worker asks. */
+const ASK_MS = 10;
 
 /** Begins all that may be begun, with an interactive request at every tick; how many lines were begun. */
 const work = (pace: BatchPace, options: { fromMs: number; ticks: number; lateMs: number }): number => {
   let begun = 0;
-  for (let tick = 1; tick <= options.ticks; tick += 1) {
-    const nowMs = options.fromMs + tick * TICK_MS;
+  for (let passedMs = ASK_MS; passedMs <= options.ticks * TICK_MS; passedMs += ASK_MS) {
+    const nowMs = options.fromMs + passedMs;
     pace.noteInteractive(nowMs);
     const count = pace.allowance(nowMs);
     pace.begin(count);
     begun += count;
     pace.allowance(nowMs);
-    pace.observe({ lateMs: options.lateMs, nowMs });
+    if (passedMs % TICK_MS === 0) pace.observe({ lateMs: options.lateMs, nowMs });
   }
   return begun;
 };
@@ -29,17 +31,26 @@ describe('BatchPace', () => {
     const pace = new BatchPace();
     pace.noteInteractive(1_000);
     expect(pace.allowance(1_000)).toBe(0);
-    expect(pace.allowance(1_100)).toBe(2);
-    expect(pace.allowance(1_900)).toBe(2);
+    expect(pace.allowance(1_050)).toBe(1);
+    expect(pace.allowance(1_900)).toBe(1);
   });
 
-  it('takes more and more while the event loop is in time, and much less once it is late', () => {
+  it('finds its rate fast, halves it once the event loop is late, and then takes more little by little', () => {
     const pace = new BatchPace();
     work(pace, { fromMs: 0, ticks: 60, lateMs: 0.2 });
-    const fast = pace.begunASecond;
-    expect(fast).toBeGreaterThan(200);
-    work(pace, { fromMs: 3_000, ticks: 4, lateMs: 5 });
-    expect(pace.begunASecond).toBeLessThan(fast / 4);
+    const found = pace.begunASecond;
+    expect(found).toBeGreaterThan(200);
+    work(pace, { fromMs: 3_000, ticks: 1, lateMs: 5 });
+    expect(pace.begunASecond).toBe(found / 2);
+    work(pace, { fromMs: 3_050, ticks: 20, lateMs: 0.2 });
+    expect(pace.begunASecond).toBeCloseTo(found / 2 + 20);
+  });
+
+  it('finds its rate fast again after a time in which nobody waited', () => {
+    const pace = new BatchPace();
+    work(pace, { fromMs: 0, ticks: 1, lateMs: 5 });
+    work(pace, { fromMs: 10_000, ticks: 60, lateMs: 0.2 });
+    expect(pace.begunASecond).toBeGreaterThan(200);
   });
 
   it('goes on at twenty a second however late the event loop is', () => {
@@ -68,8 +79,9 @@ describe('BatchPace', () => {
   it('gives back what was not begun', () => {
     const pace = new BatchPace();
     pace.noteInteractive(0);
-    expect(pace.allowance(100)).toBe(2);
-    pace.begin(2);
+    expect(pace.allowance(100)).toBe(1);
+    pace.begin(1);
+    expect(pace.allowance(100)).toBe(0);
     pace.giveBack(1);
     expect(pace.allowance(100)).toBe(1);
   });

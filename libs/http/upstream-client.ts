@@ -1,14 +1,12 @@
-import { Agent, request, type Dispatcher } from 'undici';
+import { Agent, type Dispatcher } from 'undici';
 import { FloError } from '#domain/errors';
 import { assertPublicUrl, guardedLookup } from './address-guard.ts';
+import { UpstreamExchange, type ExchangeHead } from './upstream-exchange.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
 const KEEP_ALIVE_MS = 30_000;
 
-export type UpstreamAnswer = {
-  status: number;
-  /** Names in lower case. */
-  headers: Readonly<Record<string, string | string[] | undefined>>;
+export type UpstreamAnswer = ExchangeHead & {
   /** Throws when the answer breaks off, or with the signal's reason. */
   body: AsyncIterable<Uint8Array> & {
     /** Reads what little is left so that the connection can be used again, or closes it. */
@@ -31,8 +29,6 @@ export type UpstreamClient = {
   }) => Promise<UpstreamAnswer>;
   close: () => Promise<void>;
 };
-
-const DISCARD_BYTES_MAX = 64 * 1024;
 
 /** Failures before a byte of the request could leave, in words. */
 const NEVER_REACHED: Readonly<Record<string, string>> = {
@@ -68,16 +64,21 @@ export const createUpstreamClient = (options: {
   });
   return {
     send: async ({ method, url, headers, body, signal }) => {
-      assertPublicUrl(new URL(url), options);
+      const target = new URL(url);
+      assertPublicUrl(target, options);
+      const exchange = new UpstreamExchange(signal);
       try {
-        const answer = await request(url, { method, headers, body: body ?? null, signal, dispatcher });
-        return {
-          status: answer.statusCode,
-          headers: answer.headers,
-          body: Object.assign(answer.body, {
-            discard: () => answer.body.dump({ limit: DISCARD_BYTES_MAX }).catch(() => undefined),
-          }),
-        };
+        dispatcher.dispatch(
+          {
+            origin: target.origin,
+            path: target.pathname + target.search,
+            method,
+            headers,
+            body: body ?? null,
+          },
+          exchange,
+        );
+        return { ...(await exchange.head), body: exchange };
       } catch (error) {
         if (signal.aborted) throw signal.reason;
         if (error instanceof FloError) throw error;

@@ -1,6 +1,6 @@
 /** The life of a process: configuration, start, signals, drain, end. */
-import { constants, setPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { giveWay } from './give-way.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { prepare, say, type Preparation } from './prepare.ts';
 import { createResources, InterruptedError, type Resources } from './resources.ts';
@@ -103,7 +103,7 @@ export const run = async <Configuration extends ProcessConfiguration>(
   const prepared = prepare(role);
   if (prepared === null) return;
   const { configuration, flags } = prepared;
-  if (role.isBackground === true) setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+  if (role.isBackground === true) giveWay();
   const logger = createLogger({
     name: role.name,
     level: configuration.logLevel,

@@ -60,6 +60,8 @@ export type Worker = {
 };
 
 const PACED_EVERY_MS = 50;
+/** So that what the pace brings is begun as it comes, not together. */
+const WAKE_EVERY_MS = 10;
 
 type Refusal = { error: FloError; dispose?: () => Promise<void> };
 
@@ -197,8 +199,8 @@ export const createWorker = (deps: WorkerDeps): Worker => {
       });
       const endPacing = watchLoopDelay(PACED_EVERY_MS, ({ lateMs }) => {
         pace.observe({ lateMs, nowMs: clock.nowMs() });
-        lanes.wake();
       });
+      const waking = setInterval(lanes.wake, WAKE_EVERY_MS);
       const loops = [...lanes.loops, burialLoop({ connection, signal: stopping.signal, logger })];
       finish = async () => {
         stopping.abort();
@@ -211,6 +213,7 @@ export const createWorker = (deps: WorkerDeps): Worker => {
         await requests.empty();
         clearTimeout(abortAll);
         endPacing();
+        clearInterval(waking);
         requests.stop();
         await Promise.all([events.flushed(), results.flushed()]);
         await beat.stop();
