@@ -36,12 +36,23 @@ export type JobsDeps = {
 /** Two, so that one batch is decoded while Postgres writes the other. */
 const READERS = 2;
 const LEASE = 'jobs';
-/** How soon the feeder looks again: after a turn that found work, one that waits for room, one of neither. */
+/**
+ * How soon the feeder looks again: after a turn that gave out as much as makes it worth its queries, one that gave
+ * out less, one that waits for room, one of neither. What is in the queue lasts workers that take little for seconds;
+ * to follow each line they took was more work for Postgres than the lines.
+ */
 const BUSY_MS = 15;
+const BUSY_SERVED = 32;
+const BUSY_LITTLE_MAX_MS = 200;
 const ASKING_MS = 50;
 const IDLE_MS = 500;
 const REVIEW_INTERVAL_MS = 1_000;
 const BACK_OFF_MS = 1_000;
+
+const waitAfterMs = (served: number, isAsking: boolean): number => {
+  if (served === 0) return isAsking ? ASKING_MS : IDLE_MS;
+  return Math.min(BUSY_LITTLE_MAX_MS, BUSY_MS * Math.max(1, BUSY_SERVED / served));
+};
 
 /** Feeds until the signal; `wake` cuts an idle wait short. Never rejects. */
 const feed = async (
@@ -58,7 +69,7 @@ const feed = async (
     let waitMs = BACK_OFF_MS;
     try {
       const served = await feeder.turn();
-      waitMs = served > 0 ? BUSY_MS : feeder.isAsking ? ASKING_MS : IDLE_MS;
+      waitMs = waitAfterMs(served, feeder.isAsking);
       if (performance.now() - reviewedAtMs >= REVIEW_INTERVAL_MS) {
         reviewedAtMs = performance.now();
         await feeder.review();
