@@ -1,6 +1,7 @@
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { constants, setPriority } from 'node:os';
 
+/** Linux's; where it is not mounted, the main thread alone gives way. */
 const THREADS = '/proc/self/task';
 
 /**
@@ -8,6 +9,12 @@ const THREADS = '/proc/self/task';
  * garbage are there before any of our code is: without them, only half of a busy process gave way.
  */
 export const giveWay = (): void => {
-  const threadIds = process.platform === 'linux' ? readdirSync(THREADS).map(Number) : [process.pid];
-  for (const threadId of threadIds) setPriority(threadId, constants.priority.PRIORITY_BELOW_NORMAL);
+  const threadIds = existsSync(THREADS) ? readdirSync(THREADS).map(Number) : [process.pid];
+  for (const threadId of threadIds) {
+    try {
+      setPriority(threadId, constants.priority.PRIORITY_BELOW_NORMAL);
+    } catch {
+      // It has ended since it was listed.
+    }
+  }
 };
