@@ -46,10 +46,7 @@ export class UpstreamExchange implements Dispatcher.DispatchHandler, AsyncIterab
     return this.#head.promise;
   }
 
-  readonly #onAbort = (): void => {
-    this.#unread = [];
-    this.#breakOff(asError(this.#signal.reason));
-  };
+  readonly #onAbort = (): void => this.#breakOff(asError(this.#signal.reason));
 
   #breakOff(error: Error): void {
     if (this.#over !== null) return;

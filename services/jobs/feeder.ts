@@ -4,6 +4,9 @@
  *
  * Postgres holds the backlog; what was given and is not yet claimed is known in memory alone. A feeder that
  * dies is followed by one that gives the same again: the claims let only one of both be worked on.
+ *
+ * Long because reading ahead, giving and review go on over the same maps of what is asked for, given and held; whose
+ * turn it is, is `provider-queue`.
  */
 import type { Reservation } from '#contracts/reservation';
 import type { ProviderId } from '#contracts/vocabulary';

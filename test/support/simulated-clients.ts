@@ -13,6 +13,14 @@ export type SimulatedClients = {
   lastCall: () => CallRecord;
 };
 
+export const PIXEL_PNG =
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==';
+export const WEATHER_SCHEMA = {
+  type: 'object' as const,
+  properties: { city: { type: 'string' }, days: { type: 'integer' } },
+  required: ['city'],
+};
+
 export const user = (content: string) => [{ role: 'user' as const, content }];
 
 const chatBy = (openai: OpenAI, model: string, content = 'echo: hi there') =>
